@@ -1,0 +1,50 @@
+# The project's own commands. `make demo` and `make test` need only Python 3.11+, make and a package registry.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup demo test unit check format bench docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.ready ## create .venv with the locked dependencies
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x $(UV) || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Keepstone needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  $(PYTHON) -m venv .venv && $(BIN)/pip --quiet --disable-pip-version-check install 'uv>=0.8'; }
+	$(UV) sync --frozen --inexact --quiet
+	@touch $@
+
+demo: setup ## start a gateway, drive it with boto3, print what happened and why
+	$(BIN)/keepstone demo
+
+test: setup ## every test, with real clients
+	$(BIN)/pytest -n auto --dist loadgroup
+
+unit: setup ## the fast suite
+	$(BIN)/pytest tests/unit -n auto -q
+
+check: setup ## format, lint, types, import floors, generated reference
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.reference --check
+
+format: setup ## rewrite the code in our format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure against LiteLLM, Portkey and the raw floor (about ten minutes)
+	bench/run
+
+docs: setup ## regenerate the reference pages
+	$(BIN)/python -m docs.reference
+
+clean: ## remove what the targets above made
+	rm -rf .venv bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Every byte that leaves for AWS; the only room that speaks botocore."""

@@ -1,0 +1,95 @@
+"""What was decided about a call, and because of what."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The three answers of a deciding stage."""
+
+    ALLOW = "allow"
+    TRANSFORM = "transform"
+    REFUSE = "refuse"
+
+
+class ReasonCode(StrEnum):
+    """Every reason for which Keepstone refuses or changes a call; stable, documented, counted in metrics."""
+
+    # identify
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_UNKNOWN = "credentials_unknown"
+    CREDENTIALS_EXPIRED = "credentials_expired"
+    CREDENTIALS_REVOKED = "credentials_revoked"
+    # admit
+    ALLOWED = "allowed"
+    MODEL_UNKNOWN = "model_unknown"
+    ROLE_UNKNOWN = "role_unknown"
+    NO_RULE_ALLOWS = "no_rule_allows"
+    DENIED_BY_RULE = "denied_by_rule"
+    OUT_OF_KEY_SCOPE = "out_of_key_scope"
+    DATA_CLASS_TOO_HIGH = "data_class_too_high"
+    # budget
+    REQUEST_LIMIT_SPENT = "request_limit_spent"
+    TOKEN_LIMIT_SPENT = "token_limit_spent"  # noqa: S105 - a reason, not a secret
+    # the request itself
+    REQUEST_MALFORMED = "request_malformed"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TIMED_OUT = "request_timed_out"
+    OPERATION_UNKNOWN = "operation_unknown"
+    GUARDRAIL_UNKNOWN = "guardrail_unknown"
+    CONTENT_NOT_INSPECTABLE = "content_not_inspectable"
+    # inspect
+    INPUT_BLOCKED = "input_blocked"
+    INPUT_MASKED = "input_masked"
+    OUTPUT_BLOCKED = "output_blocked"
+    OUTPUT_MASKED = "output_masked"
+    # route, forward
+    NO_UPSTREAM = "no_upstream"
+    OPERATION_UNSUPPORTED_BY_UPSTREAM = "operation_unsupported_by_upstream"
+    UPSTREAM_REFUSED = "upstream_refused"
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_TIMED_OUT = "upstream_timed_out"
+    UPSTREAM_MALFORMED = "upstream_malformed"
+    # record, run
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    OVERLOADED = "overloaded"
+    SHUTTING_DOWN = "shutting_down"
+    CALLER_LEFT = "caller_left"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One ground of a decision: its code, a sentence for people, and the policy path it rests on."""
+
+    code: ReasonCode
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An outcome and all its grounds, the deciding one first."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether the call may go on."""
+        return self.outcome is not Outcome.REFUSE
+
+    @property
+    def reason(self) -> Reason:
+        """Return the deciding ground."""
+        return self.reasons[0]
+
+    @classmethod
+    def refuse(cls, code: ReasonCode, message: str, path: str = "") -> "Decision":
+        """Build a refusal with one ground."""
+        return cls(Outcome.REFUSE, (Reason(code, message, path),))
+
+    @classmethod
+    def allow(cls, message: str, path: str = "") -> "Decision":
+        """Build an admission that says which rule gave it."""
+        return cls(Outcome.ALLOW, (Reason(ReasonCode.ALLOWED, message, path),))

@@ -1,0 +1,59 @@
+"""What a model call is made of: its operation, its data class, the tokens it used."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Operation(StrEnum):
+    """The Bedrock Runtime operations that the gateway serves, by their names in the service model."""
+
+    CONVERSE = "Converse"
+    CONVERSE_STREAM = "ConverseStream"
+    INVOKE_MODEL = "InvokeModel"
+    INVOKE_MODEL_STREAM = "InvokeModelWithResponseStream"
+    COUNT_TOKENS = "CountTokens"
+    APPLY_GUARDRAIL = "ApplyGuardrail"
+
+    @property
+    def streams(self) -> bool:
+        """Say whether the answer is an event stream."""
+        return self in (Operation.CONVERSE_STREAM, Operation.INVOKE_MODEL_STREAM)
+
+
+class DataClass(IntEnum):
+    """How sensitive the data of a call is; a higher value needs a higher clearance."""
+
+    PUBLIC = 0
+    INTERNAL = 1
+    CONFIDENTIAL = 2
+    RESTRICTED = 3
+
+    @property
+    def label(self) -> str:
+        """Return the name as the policy document writes it, such as `Internal`."""
+        return self.name.capitalize()
+
+    @classmethod
+    def parse(cls, label: str) -> "DataClass":
+        """Return the class named `label`, in any letter case; raise `ValueError` for an unknown one."""
+        try:
+            return cls[label.upper()]
+        except KeyError as error:
+            expected = ", ".join(each.label for each in cls)
+            raise ValueError(f"expected one of {expected}, got `{label[:32]}`") from error
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens of one call, as the upstream counted them; `estimated` when it did not say."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    estimated: bool = False
+
+    @property
+    def total(self) -> int:
+        """Return input plus output tokens."""
+        return self.input + self.output

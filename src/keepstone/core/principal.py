@@ -1,0 +1,22 @@
+"""Who is calling."""
+
+from dataclasses import dataclass
+
+from keepstone.core.exchange import DataClass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An identified caller.
+
+    `models` and `operations` narrow what the roles allow (a scope): empty means not narrowed. `data_class` is
+    the least class that its calls carry, whatever a request header says.
+    """
+
+    id: str
+    kind: str
+    roles: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    data_class: DataClass = DataClass.PUBLIC
+    key_id: str = ""

@@ -1,0 +1,51 @@
+"""Settings of the process, not of the policy: where things lie and where to listen."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keepstone.core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where Keepstone keeps its state and listens; each field has the environment name in its metadata."""
+
+    home: Path = Path(".keepstone")  # KEEPSTONE_HOME
+    policy: Path = Path("keepstone.yaml")  # KEEPSTONE_POLICY
+    environment: str = ""  # KEEPSTONE_ENV: selects the overlay `keepstone.<environment>.yaml`
+    host: str = "127.0.0.1"  # KEEPSTONE_HOST
+    port: int = 8080  # KEEPSTONE_PORT
+    log_level: str = "info"  # KEEPSTONE_LOG_LEVEL
+
+    @property
+    def database(self) -> Path:
+        """Return the path of the embedded database."""
+        return self.home / "keepstone.db"
+
+    @property
+    def ledger(self) -> Path:
+        """Return the folder of the record."""
+        return self.home / "ledger"
+
+    @property
+    def keys(self) -> Path:
+        """Return the folder of the signing keys; its files are readable by the owner only."""
+        return self.home / "keys"
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the `KEEPSTONE_*` variables; raise `UsageError` for a port that is not one."""
+    default = Settings()
+    raw_port = environ.get("KEEPSTONE_PORT", str(default.port))
+    if not raw_port.isdecimal() or not 0 <= int(raw_port) <= 65535:
+        raise UsageError(f"KEEPSTONE_PORT is `{raw_port[:16]}`, expected a number from 0 to 65535")
+    return Settings(
+        home=Path(environ.get("KEEPSTONE_HOME", default.home)),
+        policy=Path(environ.get("KEEPSTONE_POLICY", default.policy)),
+        environment=environ.get("KEEPSTONE_ENV", default.environment),
+        host=environ.get("KEEPSTONE_HOST", default.host),
+        port=int(raw_port),
+        log_level=environ.get("KEEPSTONE_LOG_LEVEL", default.log_level),
+    )

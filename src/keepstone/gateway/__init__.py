@@ -1,0 +1,1 @@
+"""The hot path: app, pipeline, stages, wire codecs, upstreams, streaming."""

@@ -1,0 +1,1 @@
+"""The guardrail engine: Bedrock Guardrails semantics over text. Pure."""

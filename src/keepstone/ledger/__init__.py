@@ -1,0 +1,1 @@
+"""The record: canonical form, Merkle log, signed checkpoints, verification."""

@@ -1,0 +1,1 @@
+"""The one document: schema, loading, compilation, admission. Pure."""
