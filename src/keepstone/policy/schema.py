@@ -39,7 +39,7 @@ class _Closed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # --- organisation ----------------------------------------------------------------------------------------
 
 
-class Organisation(_Closed):
+class Organisation(_Closed, frozen=True):
     """Who runs this, and what for; stands in every report."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -53,7 +53,7 @@ class Organisation(_Closed):
 # --- identities and roles --------------------------------------------------------------------------------
 
 
-class AllowRule(_Closed):
+class AllowRule(_Closed, frozen=True):
     """Models and operations that a role may use, up to a class of data."""
 
     models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)]
@@ -61,7 +61,7 @@ class AllowRule(_Closed):
     max_data_class: DataClassName = "Internal"
 
 
-class DenyRule(_Closed):
+class DenyRule(_Closed, frozen=True):
     """Models and operations that a role must not use; a denial overrides every allowance of every role."""
 
     models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
@@ -72,7 +72,7 @@ class DenyRule(_Closed):
     because: Annotated[str, Meta(max_length=200, description="told to the refused caller")] = ""
 
 
-class Role(_Closed):
+class Role(_Closed, frozen=True):
     """What the holders of this role may do; a role without an allowance allows nothing."""
 
     description: str = ""
@@ -80,14 +80,14 @@ class Role(_Closed):
     deny: tuple[DenyRule, ...] = ()
 
 
-class KeyRules(_Closed):
+class KeyRules(_Closed, frozen=True):
     """Rules for the API keys that `keepstone keys create` issues."""
 
     default_lifetime: Duration = "90d"
     max_lifetime: Duration = "365d"
 
 
-class Identities(_Closed):
+class Identities(_Closed, frozen=True):
     """Roles, and how callers prove who they are."""
 
     roles: Annotated[dict[Name, Role], Meta(min_length=1)]
@@ -97,7 +97,7 @@ class Identities(_Closed):
 # --- data ------------------------------------------------------------------------------------------------
 
 
-class Data(_Closed):
+class Data(_Closed, frozen=True):
     """How calls are classified."""
 
     default_class: Annotated[
@@ -108,22 +108,22 @@ class Data(_Closed):
 # --- upstreams and models --------------------------------------------------------------------------------
 
 
-class SecretRef(_Closed):
+class SecretRef(_Closed, frozen=True):
     """Where a secret is to be found; the secret itself never stands in the document."""
 
     env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     file: Annotated[str, Meta(min_length=1)] | None = None
 
 
-class _Upstream(_Closed):
+class _Upstream(_Closed, frozen=True):
     connect_timeout: Duration = "3s"
     timeout: Annotated[Duration, Meta(description="longest silence while an answer is awaited")] = "120s"
     attempts: Annotated[int, Meta(ge=1, le=5, description="tries before the next upstream is used")] = 2
     max_connections: Annotated[int, Meta(ge=1, le=4096)] = 256
 
 
-class BedrockUpstream(_Upstream, tag_field="kind", tag="bedrock"):
-    """Amazon Bedrock Runtime in one region: signed by SigV4 with the AWS credential chain, or a bearer token."""
+class BedrockUpstream(_Upstream, frozen=True, tag_field="kind", tag="bedrock"):
+    """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
     region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
     bearer_token: SecretRef | None = None
@@ -138,7 +138,7 @@ class BedrockUpstream(_Upstream, tag_field="kind", tag="bedrock"):
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
 
 
-class OpenAIUpstream(_Upstream, tag_field="kind", tag="openai"):
+class OpenAIUpstream(_Upstream, frozen=True, tag_field="kind", tag="openai"):
     """A server that speaks OpenAI chat completions, such as vLLM, Ollama or llama.cpp."""
 
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="up to and with `/v1`")]
@@ -155,7 +155,7 @@ class DevBehaviour(StrEnum):
     FAILING = "failing"
 
 
-class DevUpstream(_Upstream, tag_field="kind", tag="dev"):
+class DevUpstream(_Upstream, frozen=True, tag_field="kind", tag="dev"):
     """`keepstone.dev`: a deterministic model inside the gateway, for development; it says what it is."""
 
     behaviour: DevBehaviour = DevBehaviour.ECHO
@@ -170,7 +170,7 @@ class DevUpstream(_Upstream, tag_field="kind", tag="dev"):
 Upstream = BedrockUpstream | OpenAIUpstream | DevUpstream
 
 
-class Model(_Closed):
+class Model(_Closed, frozen=True):
     """A model, or a family of models by pattern, that roles can be given."""
 
     id: ModelGlob
@@ -202,7 +202,7 @@ class BlockAction(StrEnum):
     NONE = "NONE"
 
 
-class Directions(_Closed):
+class Directions(_Closed, frozen=True):
     """An action for what goes to the model and one for what comes back."""
 
     input: Action = Action.NONE
@@ -210,7 +210,7 @@ class Directions(_Closed):
 
 
 class PiiType(StrEnum):
-    """Personal data that Bedrock Guardrails names and this version of Keepstone finds by pattern and checksum."""
+    """Personal data that Bedrock Guardrails names and that is found by pattern and checksum here."""
 
     AGE = "AGE"
     AWS_ACCESS_KEY = "AWS_ACCESS_KEY"
@@ -243,7 +243,7 @@ class PiiType(StrEnum):
     VEHICLE_IDENTIFICATION_NUMBER = "VEHICLE_IDENTIFICATION_NUMBER"
 
 
-class CustomWord(_Closed):
+class CustomWord(_Closed, frozen=True):
     """A word or phrase of the customer's, found in any letter case, as whole words."""
 
     text: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -252,7 +252,7 @@ class CustomWord(_Closed):
     output: BlockAction = BlockAction.BLOCK
 
 
-class CustomRegex(_Closed):
+class CustomRegex(_Closed, frozen=True):
     """A pattern of the customer's, in RE2 syntax, so that it runs in linear time."""
 
     name: Annotated[
@@ -262,7 +262,7 @@ class CustomRegex(_Closed):
     action: Action | Directions = Action.BLOCK
 
 
-class Messages(_Closed):
+class Messages(_Closed, frozen=True):
     """What a caller reads instead of blocked text.
 
     The defaults are sentences that red-team detectors read as a refusal.
@@ -276,7 +276,7 @@ class Messages(_Closed):
     )
 
 
-class Injection(_Closed):
+class Injection(_Closed, frozen=True):
     """The prompt-attack rules: instructions that try to overrule the application's."""
 
     action: BlockAction = BlockAction.BLOCK
@@ -295,7 +295,7 @@ class StreamScan(StrEnum):
     BUFFERED = "buffered"
 
 
-class Guardrail(_Closed):
+class Guardrail(_Closed, frozen=True):
     """What is looked for in the text of a call, and what happens to it."""
 
     description: str = ""
@@ -317,7 +317,7 @@ class Guardrail(_Closed):
 # --- limits, retention, record ---------------------------------------------------------------------------
 
 
-class Limit(_Closed):
+class Limit(_Closed, frozen=True):
     """At most so many requests or tokens in a sliding window, counted apart for each holder of the scope."""
 
     name: Name
@@ -334,7 +334,7 @@ class Limit(_Closed):
     tokens: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Retention(_Closed):
+class Retention(_Closed, frozen=True):
     """How long things are kept."""
 
     ledger_days: Annotated[int, Meta(ge=1, le=36500, description="entries older than this are pruned")] = 400
@@ -350,14 +350,14 @@ class Durability(StrEnum):
     BOUNDED = "bounded"
 
 
-class Record(_Closed):
+class Record(_Closed, frozen=True):
     """How the ledger is written."""
 
     durability: Durability = Durability.STRICT
     window: Annotated[Duration, Meta(description="`bounded`: the most that a crash can lose")] = "10ms"
 
 
-class GatewayRules(_Closed):
+class GatewayRules(_Closed, frozen=True):
     """Bounds on what the gateway accepts."""
 
     max_request_bytes: Annotated[int, Meta(ge=1024, le=104_857_600)] = 26_214_400
@@ -365,7 +365,7 @@ class GatewayRules(_Closed):
     body_timeout: Annotated[Duration, Meta(description="a request's body must have arrived by then")] = "30s"
 
 
-class Policy(_Closed):
+class Policy(_Closed, frozen=True):
     """The whole document."""
 
     version: Literal[1]
