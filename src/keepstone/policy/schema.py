@@ -39,7 +39,7 @@ class _Closed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 # --- organisation ----------------------------------------------------------------------------------------
 
 
-class Organisation(_Closed, frozen=True):
+class Organisation(_Closed, frozen=True, kw_only=True):
     """Who runs this, and what for; stands in every report."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -47,13 +47,16 @@ class Organisation(_Closed, frozen=True):
     scoping_matrix: Annotated[
         int, Meta(ge=1, le=5, description="scope in the AWS Generative AI Security Scoping Matrix, 1 to 5")
     ] = 3
-    jurisdictions: tuple[str, ...] = ()
+    jurisdictions: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], ...],
+        Meta(description="whose law applies: `EU`, ISO 3166 codes of countries (`NO`) and parts (`US-CA`)"),
+    ] = ()
 
 
 # --- identities and roles --------------------------------------------------------------------------------
 
 
-class AllowRule(_Closed, frozen=True):
+class AllowRule(_Closed, frozen=True, kw_only=True):
     """Models and operations that a role may use, up to a class of data."""
 
     models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)]
@@ -61,7 +64,7 @@ class AllowRule(_Closed, frozen=True):
     max_data_class: DataClassName = "Internal"
 
 
-class DenyRule(_Closed, frozen=True):
+class DenyRule(_Closed, frozen=True, kw_only=True):
     """Models and operations that a role must not use; a denial overrides every allowance of every role."""
 
     models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
@@ -72,7 +75,7 @@ class DenyRule(_Closed, frozen=True):
     because: Annotated[str, Meta(max_length=200, description="told to the refused caller")] = ""
 
 
-class Role(_Closed, frozen=True):
+class Role(_Closed, frozen=True, kw_only=True):
     """What the holders of this role may do; a role without an allowance allows nothing."""
 
     description: str = ""
@@ -80,14 +83,14 @@ class Role(_Closed, frozen=True):
     deny: tuple[DenyRule, ...] = ()
 
 
-class KeyRules(_Closed, frozen=True):
+class KeyRules(_Closed, frozen=True, kw_only=True):
     """Rules for the API keys that `keepstone keys create` issues."""
 
     default_lifetime: Duration = "90d"
     max_lifetime: Duration = "365d"
 
 
-class Identities(_Closed, frozen=True):
+class Identities(_Closed, frozen=True, kw_only=True):
     """Roles, and how callers prove who they are."""
 
     roles: Annotated[dict[Name, Role], Meta(min_length=1)]
@@ -97,7 +100,7 @@ class Identities(_Closed, frozen=True):
 # --- data ------------------------------------------------------------------------------------------------
 
 
-class Data(_Closed, frozen=True):
+class Data(_Closed, frozen=True, kw_only=True):
     """How calls are classified."""
 
     default_class: Annotated[
@@ -108,7 +111,7 @@ class Data(_Closed, frozen=True):
 # --- upstreams and models --------------------------------------------------------------------------------
 
 
-class SecretRef(_Closed, frozen=True):
+class SecretRef(_Closed, frozen=True, kw_only=True):
     """Where a secret is to be found; the secret itself never stands in the document."""
 
     env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -122,7 +125,7 @@ class _Upstream(_Closed, frozen=True):
     max_connections: Annotated[int, Meta(ge=1, le=4096)] = 256
 
 
-class BedrockUpstream(_Upstream, frozen=True, tag_field="kind", tag="bedrock"):
+class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
     """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
     region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
@@ -138,7 +141,7 @@ class BedrockUpstream(_Upstream, frozen=True, tag_field="kind", tag="bedrock"):
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
 
 
-class OpenAIUpstream(_Upstream, frozen=True, tag_field="kind", tag="openai"):
+class OpenAIUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
     """A server that speaks OpenAI chat completions, such as vLLM, Ollama or llama.cpp."""
 
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="up to and with `/v1`")]
@@ -155,7 +158,7 @@ class DevBehaviour(StrEnum):
     FAILING = "failing"
 
 
-class DevUpstream(_Upstream, frozen=True, tag_field="kind", tag="dev"):
+class DevUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="dev"):
     """`keepstone.dev`: a deterministic model inside the gateway, for development; it says what it is."""
 
     behaviour: DevBehaviour = DevBehaviour.ECHO
@@ -170,7 +173,7 @@ class DevUpstream(_Upstream, frozen=True, tag_field="kind", tag="dev"):
 Upstream = BedrockUpstream | OpenAIUpstream | DevUpstream
 
 
-class Model(_Closed, frozen=True):
+class Model(_Closed, frozen=True, kw_only=True):
     """A model, or a family of models by pattern, that roles can be given."""
 
     id: ModelGlob
@@ -202,7 +205,7 @@ class BlockAction(StrEnum):
     NONE = "NONE"
 
 
-class Directions(_Closed, frozen=True):
+class Directions(_Closed, frozen=True, kw_only=True):
     """An action for what goes to the model and one for what comes back."""
 
     input: Action = Action.NONE
@@ -243,7 +246,7 @@ class PiiType(StrEnum):
     VEHICLE_IDENTIFICATION_NUMBER = "VEHICLE_IDENTIFICATION_NUMBER"
 
 
-class CustomWord(_Closed, frozen=True):
+class CustomWord(_Closed, frozen=True, kw_only=True):
     """A word or phrase of the customer's, found in any letter case, as whole words."""
 
     text: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -252,7 +255,7 @@ class CustomWord(_Closed, frozen=True):
     output: BlockAction = BlockAction.BLOCK
 
 
-class CustomRegex(_Closed, frozen=True):
+class CustomRegex(_Closed, frozen=True, kw_only=True):
     """A pattern of the customer's, in RE2 syntax, so that it runs in linear time."""
 
     name: Annotated[
@@ -262,7 +265,7 @@ class CustomRegex(_Closed, frozen=True):
     action: Action | Directions = Action.BLOCK
 
 
-class Messages(_Closed, frozen=True):
+class Messages(_Closed, frozen=True, kw_only=True):
     """What a caller reads instead of blocked text.
 
     The defaults are sentences that red-team detectors read as a refusal.
@@ -276,7 +279,7 @@ class Messages(_Closed, frozen=True):
     )
 
 
-class Injection(_Closed, frozen=True):
+class Injection(_Closed, frozen=True, kw_only=True):
     """The prompt-attack rules: instructions that try to overrule the application's."""
 
     action: BlockAction = BlockAction.BLOCK
@@ -295,7 +298,7 @@ class StreamScan(StrEnum):
     BUFFERED = "buffered"
 
 
-class Guardrail(_Closed, frozen=True):
+class Guardrail(_Closed, frozen=True, kw_only=True):
     """What is looked for in the text of a call, and what happens to it."""
 
     description: str = ""
@@ -317,7 +320,7 @@ class Guardrail(_Closed, frozen=True):
 # --- limits, retention, record ---------------------------------------------------------------------------
 
 
-class Limit(_Closed, frozen=True):
+class Limit(_Closed, frozen=True, kw_only=True):
     """At most so many requests or tokens in a sliding window, counted apart for each holder of the scope."""
 
     name: Name
@@ -334,7 +337,7 @@ class Limit(_Closed, frozen=True):
     tokens: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Retention(_Closed, frozen=True):
+class Retention(_Closed, frozen=True, kw_only=True):
     """How long things are kept."""
 
     ledger_days: Annotated[int, Meta(ge=1, le=36500, description="entries older than this are pruned")] = 400
@@ -350,14 +353,14 @@ class Durability(StrEnum):
     BOUNDED = "bounded"
 
 
-class Record(_Closed, frozen=True):
+class Record(_Closed, frozen=True, kw_only=True):
     """How the ledger is written."""
 
     durability: Durability = Durability.STRICT
     window: Annotated[Duration, Meta(description="`bounded`: the most that a crash can lose")] = "10ms"
 
 
-class GatewayRules(_Closed, frozen=True):
+class GatewayRules(_Closed, frozen=True, kw_only=True):
     """Bounds on what the gateway accepts."""
 
     max_request_bytes: Annotated[int, Meta(ge=1024, le=104_857_600)] = 26_214_400
@@ -365,7 +368,7 @@ class GatewayRules(_Closed, frozen=True):
     body_timeout: Annotated[Duration, Meta(description="a request's body must have arrived by then")] = "30s"
 
 
-class Policy(_Closed, frozen=True):
+class Policy(_Closed, frozen=True, kw_only=True):
     """The whole document."""
 
     version: Literal[1]
