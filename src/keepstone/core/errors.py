@@ -8,7 +8,9 @@
     │   └── LedgerCorrupt   what is on disk is not what was written
     ├── StoreError          the database refused or is not ours
     ├── GuardError          a guardrail cannot be compiled or evaluated
+    ├── RequestError        a call's body is not what the protocol asks for
     └── UpstreamError       a model's server did not give a usable answer
+        └── WireError       the bytes of its answer do not follow the protocol
 
 Messages are lower case without a full stop, values stand in backticks, and neither a secret nor personal
 content ever stands in one.
@@ -70,6 +72,12 @@ class GuardError(KeepstoneError):
     code = "guard.error"
 
 
+class RequestError(KeepstoneError):
+    """A call's body is not what the protocol asks for; the message is worded as AWS words it."""
+
+    code = "request.malformed"
+
+
 class UpstreamError(KeepstoneError):
     """A model's server did not give a usable answer.
 
@@ -82,3 +90,9 @@ class UpstreamError(KeepstoneError):
     def __init__(self, message: str, *, hint: str = "", code: str = "", retryable: bool = False) -> None:
         super().__init__(message, hint=hint, code=code)
         self.retryable = retryable
+
+
+class WireError(UpstreamError):
+    """The bytes of a server's answer do not follow the protocol."""
+
+    code = "wire.malformed"
