@@ -1,0 +1,274 @@
+"""Addresses of the strings of a decoded JSON document, so that text can be read and replaced in place.
+
+A `Walk` collects them. Strings of known meaning carry their origin; everything else is still collected, as
+`UNKNOWN`: a field that nobody listed is inspected, never skipped. Three things beside strings carry text: the
+keys of free-form objects, numbers long enough to be a card or an account, and text files in base64.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from keepstone.core.errors import RequestError
+
+MAX_DEPTH = 64
+"""How deep free-form values may nest; Bedrock's own documents need eight levels."""
+
+LEAST_NUMBER = 10**8  # nine digits: the shortest identity and account numbers
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:/-]{1,128}|arn:aws[A-Za-z0-9_.:/-]{1,2040}")
+_MANY_DIGITS = re.compile(r"[0-9](?:[._:/-]?[0-9]){6}")
+_ENCODED = re.compile(r"(?:data:[a-z0-9.+/-]{1,64};base64,)?[A-Za-z0-9+/_-]+={0,2}")
+_LEAST_ENCODED = 1024
+
+# Keys that are words of a schema and so carry nothing of a caller's.
+KEYWORDS = frozenset(
+    """additionalProperties allOf anyOf array boolean bytes cache_control cachePoint content const default
+    definitions description enum examples format function id index input input_schema inputSchema integer
+    items json maxItems maxLength maximum message messages minItems minLength minimum model name null number
+    object oneOf parameters pattern properties query required role schema source status strict string
+    text title type uniqueItems url value values""".split()
+)
+
+
+class Origin(StrEnum):
+    """Who put a text into a call, as far as its place in the document says."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    DOCUMENT = "document"
+    UNKNOWN = "unknown"
+
+
+class Slot:
+    """The address of one string: `container[key]`."""
+
+    __slots__ = ("container", "key", "origin")
+
+    def __init__(self, container: Any, key: Any, origin: Origin) -> None:
+        self.container = container
+        self.key = key
+        self.origin = origin
+
+    @property
+    def value(self) -> str:
+        """Return the text as it stands in the document now."""
+        return self.container[self.key]  # type: ignore[no-any-return]
+
+    def replace(self, new: str) -> None:
+        """Put `new` in the place of the text."""
+        self.container[self.key] = new
+
+
+class NumberSlot(Slot):
+    """A number of nine digits or more, read as digits; a replacement makes it a string."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """Return the number's digits."""
+        number = self.container[self.key]
+        if isinstance(number, float) and number.is_integer():
+            return f"{number:.0f}"
+        return str(number)
+
+    def replace(self, new: str) -> None:
+        """Put the string `new` in the place of the number, unless it says the same."""
+        if new != self.value:
+            self.container[self.key] = new
+
+
+class KeySlot(Slot):
+    """A key of an object, as text; a replacement renames it and keeps every member."""
+
+    __slots__ = ("_partner",)
+
+    def __init__(self, container: dict[str, Any], key: str, origin: Origin) -> None:
+        super().__init__(container, key, origin)
+        self._partner: Slot | None = None
+
+    def pair(self, partner: Slot) -> None:
+        """Remember the slot of the member's value, whose address changes with the key."""
+        self._partner = partner
+
+    @property
+    def value(self) -> str:
+        """Return the key."""
+        return self.key  # type: ignore[no-any-return]
+
+    def replace(self, new: str) -> None:
+        """Rename the key; two keys that are masked alike stay apart by a number."""
+        if new == self.key:
+            return
+        name, number = new, len(self.container)
+        while name in self.container:
+            name = f"{new}_{number}"
+            number += 1
+        self.container[name] = self.container.pop(self.key)
+        self.key = name
+        if self._partner is not None:
+            self._partner.key = name
+
+
+class Base64Slot(Slot):
+    """A text file in base64, read as text and written back as base64."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, container: Any, key: Any, origin: Origin, text: str) -> None:
+        super().__init__(container, key, origin)
+        self._text = text
+
+    @property
+    def value(self) -> str:
+        """Return the file's text."""
+        return self._text
+
+    def replace(self, new: str) -> None:
+        """Encode `new` in the place of the file, unless it says the same."""
+        if new != self._text:
+            self._text = new
+            self.container[self.key] = b64encode(new.encode()).decode()
+
+
+def readable_base64(value: object) -> str | None:
+    """Return the text of a base64 UTF-8 file, or `None` when it cannot be read as text.
+
+    A NUL means another encoding, such as UTF-16, in which patterns would not be found.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        text = b64decode(value, validate=True).decode()
+    except (Base64Error, ValueError):
+        return None
+    return None if "\0" in text else text
+
+
+def is_identifier(value: str) -> bool:
+    """Say whether a string can only be a name or id: short, of plain characters, without a long number."""
+    return (
+        _IDENTIFIER.fullmatch(value) is not None
+        and (value.startswith("arn:aws") or _MANY_DIGITS.search(value) is None)
+    ) or not value
+
+
+class Walk:
+    """Collects the slots of one document, and the places of content that cannot be read as text."""
+
+    __slots__ = ("opaque", "slots")
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.opaque: list[tuple[Any, Any]] = []
+
+    def text(self, container: Any, key: Any, origin: Origin) -> None:
+        """Collect the string at `container[key]`; a value that is none is walked as a tree."""
+        if type(container[key]) is str:
+            self.slots.append(Slot(container, key, origin))
+        else:
+            self.tree(container, key, origin)
+
+    def tree(self, container: Any, key: Any, origin: Origin, depth: int = 0) -> None:
+        """Collect every string, key and long number at or below `container[key]`."""
+        value = container[key]
+        kind = type(value)
+        if kind is str:
+            if len(value) >= _LEAST_ENCODED and _ENCODED.fullmatch(value):
+                self.opaque.append((container, key))
+            self.slots.append(Slot(container, key, origin))
+        elif kind is dict:
+            _check_depth(depth)
+            for name in value:
+                self.entry(value, name, origin, depth + 1)
+        elif kind is list:
+            _check_depth(depth)
+            for index in range(len(value)):
+                self.tree(value, index, origin, depth + 1)
+        elif (kind is int or kind is float) and abs(value) >= LEAST_NUMBER:
+            self.slots.append(NumberSlot(container, key, origin))
+
+    def entry(self, container: dict[str, Any], key: str, origin: Origin, depth: int = 0) -> None:
+        """Collect a member of a free-form object: its key as well as its value."""
+        if key in KEYWORDS:
+            self.tree(container, key, origin, depth)
+            return
+        key_slot = KeySlot(container, key, origin)
+        self.slots.append(key_slot)
+        first = len(self.slots)
+        self.tree(container, key, origin, depth)
+        if first < len(self.slots) and self.slots[first].container is container:
+            key_slot.pair(self.slots[first])
+
+    def plain(self, container: Any, key: Any, depth: int = 0) -> None:
+        """Collect nothing from names, ids, constants and numbers, and everything that is not one."""
+        value = container[key]
+        if type(value) is str:
+            if not is_identifier(value):
+                self.slots.append(Slot(container, key, Origin.UNKNOWN))
+        elif type(value) is dict:
+            _check_depth(depth)
+            for name in value:
+                if is_identifier(name):
+                    self.plain(value, name, depth + 1)
+                else:
+                    self.entry(value, name, Origin.UNKNOWN, depth + 1)
+        elif type(value) is list:
+            _check_depth(depth)
+            for index in range(len(value)):
+                self.plain(value, index, depth + 1)
+
+
+def locate(document: Any, targets: list[tuple[Any, Any]]) -> tuple[str, ...]:
+    """Return the paths of `container[key]` addresses, such as `messages[0].content[1].image`, in order."""
+    if not targets:
+        return ()
+    wanted = {(id(container), key) for container, key in targets}
+    found: list[str] = []
+    pending: list[tuple[Any, str]] = [(document, "")]
+    while pending:
+        value, path = pending.pop()
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        children: list[tuple[Any, str]] = []
+        for key, child in members:
+            place = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else key
+            if (id(value), key) in wanted:
+                found.append(place)
+            if isinstance(child, dict | list):
+                children.append((child, place))
+        pending.extend(reversed(children))
+    return tuple(found)
+
+
+def decode_document(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`; raise `RequestError` for anything else.
+
+    Of a duplicate key the last one counts, and only that one is sent on.
+    """
+    try:
+        document = msgspec.json.decode(body)
+    except RecursionError as error:
+        raise RequestError("the request body is nested too deeply", code="request.depth") from error
+    except ValueError as error:  # includes msgspec.DecodeError and UnicodeDecodeError
+        raise RequestError("the request body is not valid JSON") from error
+    if type(document) is not dict:
+        raise RequestError("the request body must be a JSON object")
+    return document
+
+
+encode_document = msgspec.json.encode
+"""Return the bytes of a document that `decode_document` gave."""
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise RequestError(
+            f"the document is nested more than `{MAX_DEPTH}` levels deep", code="request.depth"
+        )
