@@ -1,0 +1,211 @@
+"""The loaded document as immutable values that the request path only compares.
+
+`compile_policy` splits every pattern, parses every duration and indexes every rule once. The compiled policy
+answers the same question always the same way; its memos are bounded and hold answers only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+from keepstone.core.decision import Decision
+from keepstone.core.exchange import DataClass
+from keepstone.core.principal import Principal
+from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
+from keepstone.policy.duration import parse_duration, seconds
+from keepstone.policy.load import LoadedPolicy
+from keepstone.policy.model_ids import Glob, names_of
+from keepstone.policy.schema import Durability, Limit, Policy
+
+MEMO_SIZE = 4096
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """At most `requests` calls or `tokens` tokens in any `window_ns`, apart for each holder of the scope."""
+
+    name: str
+    scope: Literal["principal", "role", "model", "organisation"]
+    window_ns: int
+    requests: int | None
+    tokens: int | None
+    roles: frozenset[str]
+    models: tuple[Glob, ...]
+    path: str
+
+    def counts(self, roles: tuple[str, ...], model_id: str) -> bool:
+        """Say whether a call of `model_id` by a holder of `roles` counts against this limit."""
+        if "*" not in self.roles and self.roles.isdisjoint(roles):
+            return False
+        names = names_of(model_id)
+        return any(glob.matches_any(names) for glob in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionBounds:
+    """How long things are kept, in days and nanoseconds."""
+
+    ledger_days: int
+    ledger_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBounds:
+    """When an answer may leave, and the most that a crash may lose."""
+
+    durability: Durability
+    window_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayBounds:
+    """What the gateway accepts at most."""
+
+    max_request_bytes: int
+    max_in_flight: int
+    body_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBounds:
+    """How long an API key lives when nothing is said, and at most."""
+
+    default_lifetime_ns: int
+    max_lifetime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """The policy in force: immutable, hashed, pure."""
+
+    hash: str
+    document: Policy
+    limits: tuple[LimitRule, ...]
+    retention: RetentionBounds
+    record: RecordBounds
+    gateway: GatewayBounds
+    keys: KeyBounds
+    default_class: DataClass
+    routes: tuple[ModelRoute, ...]
+    admission: Admission
+    _exact: Mapping[str, ModelRoute]
+    _patterns: tuple[ModelRoute, ...]
+    _models: dict[str, ModelRoute] = field(default_factory=dict)
+    _decisions: dict[object, Decision] = field(default_factory=dict)
+    _limits: dict[object, tuple[LimitRule, ...]] = field(default_factory=dict)
+
+    def model(self, model_id: str) -> ModelRoute | None:
+        """Return the entry for an id: an exact one first, then the first pattern that fits."""
+        found = self._models.get(model_id)
+        if found is None:
+            found = self._find(model_id)
+            if found is not None:
+                _remember(self._models, model_id, found)
+        return found
+
+    def admit(self, facts: CallFacts) -> Decision:
+        """Decide whether the call may be made; the same facts always give the same decision."""
+        principal = facts.principal
+        key = (
+            principal.roles,
+            facts.model_id,
+            facts.operation,
+            facts.data_class,
+            principal.models,
+            principal.operations,
+        )
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self.admission.decide(facts, self.model(facts.model_id))
+            _remember(self._decisions, key, decision)
+        return decision
+
+    def limits_of(self, principal: Principal, model_id: str) -> tuple[LimitRule, ...]:
+        """Return the limits that a call counts against, in the document's order."""
+        key = (principal.roles, model_id)
+        found = self._limits.get(key)
+        if found is None:
+            found = tuple(each for each in self.limits if each.counts(principal.roles, model_id))
+            _remember(self._limits, key, found)
+        return found
+
+    def effective_class(self, principal: Principal, header_value: str | None) -> DataClass:
+        """Return the class of a call: what it states or the default, and at least the caller's own.
+
+        Raises `ValueError` for a label that is not a class.
+        """
+        stated = self.default_class if header_value is None else DataClass.parse(header_value.strip())
+        return max(stated, principal.data_class)
+
+    def _find(self, model_id: str) -> ModelRoute | None:
+        names = names_of(model_id)
+        for name in names:
+            if name in self._exact:
+                return self._exact[name]
+        return next((each for each in self._patterns if each.glob.matches_any(names)), None)
+
+
+def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
+    """Keep an answer; a full memo starts anew, so that no caller can make it grow."""
+    if len(memo) >= MEMO_SIZE:
+        memo.clear()
+    memo[key] = value
+
+
+def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
+    """Return the policy in force for a loaded document."""
+    document = loaded.document
+    routes = _routes(document)
+    lifetime = document.identities.keys
+    return CompiledPolicy(
+        hash=loaded.hash,
+        document=document,
+        limits=tuple(_limit(each, number) for number, each in enumerate(document.limits)),
+        retention=RetentionBounds(
+            document.retention.ledger_days, document.retention.ledger_days * parse_duration("1d")
+        ),
+        record=RecordBounds(document.record.durability, parse_duration(document.record.window)),
+        gateway=GatewayBounds(
+            document.gateway.max_request_bytes,
+            document.gateway.max_in_flight,
+            seconds(document.gateway.body_timeout),
+        ),
+        keys=KeyBounds(parse_duration(lifetime.default_lifetime), parse_duration(lifetime.max_lifetime)),
+        default_class=DataClass.parse(document.data.default_class),
+        routes=routes,
+        admission=Admission(compile_roles(document.identities.roles)),
+        _exact=MappingProxyType({each.id: each for each in routes if not each.is_pattern}),
+        _patterns=tuple(each for each in routes if each.is_pattern),
+    )
+
+
+def _routes(document: Policy) -> tuple[ModelRoute, ...]:
+    return tuple(
+        ModelRoute(
+            id=model.id,
+            upstreams=model.upstreams,
+            max_data_class=DataClass.parse(model.max_data_class),
+            guardrail=model.guardrail,
+            upstream_ids=MappingProxyType(dict(model.upstream_ids)),
+            path=f"models[{number}]",
+            glob=Glob(model.id),
+        )
+        for number, model in enumerate(document.models)
+    )
+
+
+def _limit(limit: Limit, number: int) -> LimitRule:
+    return LimitRule(
+        name=limit.name,
+        scope=limit.scope,
+        window_ns=parse_duration(limit.window),
+        requests=limit.requests,
+        tokens=limit.tokens,
+        roles=frozenset(limit.roles),
+        models=tuple(Glob(each) for each in limit.models),
+        path=f"limits[{number}]",
+    )

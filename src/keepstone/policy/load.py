@@ -1,0 +1,197 @@
+"""From files to a valid policy: read, parse, overlay, check, decode, hash.
+
+Every failure is an `InvalidPolicyError` that lists all problems its pass could find; a warning never stops a load.
+The passes are: text and syntax, then shape and credentials, then meaning.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from keepstone.policy.credentials import has_known_token, looks_like_credential
+from keepstone.policy.merge import merged
+from keepstone.policy.problems import Fault, InvalidPolicyError, Place, Problem, Severity, excerpt_of, written
+from keepstone.policy.problems import Path as DocumentPath
+from keepstone.policy.schema import Policy
+from keepstone.policy.semantics import faults_of_meaning
+from keepstone.policy.shape import faults_of_shape
+from keepstone.policy.tree import MAX_BYTES, Node, Source, Unreadable, decode, parse
+
+_ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NO_SECRETS = (
+    "write `{env: NAME}` or `{file: /path}` where a secret is needed, and revoke this one if it is real"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A valid document: the files it came from, the merged values, their hash, and what was warned of."""
+
+    sources: tuple[Path, ...]
+    document: Policy
+    hash: str
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path, environment: str = "") -> LoadedPolicy:
+    """Return the policy of `path` and its overlay `<stem>.<environment>.yaml`; raise `InvalidPolicyError`."""
+    paths = [path]
+    if environment:
+        paths.append(overlay_path(path, environment))
+    document, warnings = load_texts([(str(each), _read(each)) for each in paths])
+    return LoadedPolicy(tuple(paths), document, hash_of(document), warnings)
+
+
+def overlay_path(path: Path, environment: str) -> Path:
+    """Return the overlay's path; raise `InvalidPolicyError` for a name that is no plain word."""
+    if not _ENVIRONMENT.fullmatch(environment):
+        message = f"environment `{environment[:32]!a}` is not a plain lower-case word"
+        raise InvalidPolicyError([Problem(str(path), 1, 1, "", message, "such as `prod`")])
+    return path.with_name(f"{path.stem}.{environment}{path.suffix}")
+
+
+def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, ...]]:
+    """Return the document and its warnings from named file contents, base first; pure."""
+    roots: list[Node] = []
+    sources: dict[str, Source] = {}
+    problems: list[Problem] = []
+    for name, raw in files:
+        try:
+            text, source = decode(name, raw)
+            sources[name] = source
+            problems += _leaked_tokens(source)
+            root = parse(text, source)
+            problems += _whole_document_is_a_map(root, source)
+            roots.append(root)
+        except Unreadable as error:
+            problems += error.problems
+    _refuse_errors(problems)
+    root = roots[0]
+    for overlay in roots[1:]:
+        root = merged(root, overlay)
+    reporter = _Reporter(root, sources)
+    _refuse_errors(reporter.problems([*faults_of_shape(root), *_leaked_values(root, ())]))
+    try:
+        document = msgspec.convert(root.plain, Policy)
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
+    found = reporter.problems(faults_of_meaning(document))
+    _refuse_errors(found)
+    return document, tuple(found)
+
+
+def hash_of(document: Policy) -> str:
+    """Return the SHA-256 of the document as canonical JSON: all defaults, keys in order, no spaces."""
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    """Return a file's bytes, at most one more than is accepted."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        problem = Problem(
+            str(path), 1, 1, "", "the file does not exist", "`keepstone init` writes a first policy"
+        )
+        raise InvalidPolicyError([problem]) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        message = f"the file cannot be read: {(reason or 'bad path').lower()}"
+        raise InvalidPolicyError([Problem(str(path), 1, 1, "", message)]) from error
+
+
+def _refuse_errors(problems: list[Problem]) -> None:
+    """Raise when there is an error, warnings after the errors."""
+    if any(each.severity is Severity.ERROR for each in problems):
+        raise InvalidPolicyError(problems)
+
+
+def _whole_document_is_a_map(root: Node, source: Source) -> Iterator[Problem]:
+    if root.value is None:
+        yield source.problem(1, 1, "the file is empty", "`keepstone init` writes a first policy")
+    elif not isinstance(root.value, dict):
+        yield source.problem(
+            root.place.line, root.place.column, "expected a map at the top", "start with `version: 1`"
+        )
+
+
+def _leaked_tokens(source: Source) -> Iterator[Problem]:
+    """Look at every line, comments too, for tokens of known shapes."""
+    for number, line in enumerate(source.lines, 1):
+        if has_known_token(line):
+            yield source.problem(number, 1, "this line holds what looks like a credential", _NO_SECRETS)
+
+
+def _leaked_values(node: Node, path: DocumentPath) -> Iterator[Fault]:
+    """Look at every key and value for long random text."""
+    match node.value:
+        case str() as text if looks_like_credential(text):
+            yield Fault(path, "the value looks like a credential", _NO_SECRETS, secret=True)
+        case list() as items:
+            for index, child in enumerate(items):
+                yield from _leaked_values(child, (*path, index))
+        case dict() as entries:
+            for key, child in entries.items():
+                if looks_like_credential(key):
+                    yield Fault(
+                        (*path, key), "the key looks like a credential", _NO_SECRETS, at_key=True, secret=True
+                    )
+                yield from _leaked_values(child, (*path, key))
+        case _:
+            return
+
+
+class _Reporter:
+    """Gives faults their places and excerpts."""
+
+    def __init__(self, root: Node, sources: dict[str, Source]) -> None:
+        self._root = root
+        self._sources = sources
+
+    def problems(self, faults: Iterable[Fault]) -> list[Problem]:
+        """Return errors first, each group in the order of the files."""
+        files = list(self._sources)
+        found = {self._problem(fault): None for fault in faults}
+        return sorted(
+            found,
+            key=lambda each: (
+                each.severity is not Severity.ERROR,
+                files.index(each.file),
+                each.line,
+                each.column,
+            ),
+        )
+
+    def _problem(self, fault: Fault) -> Problem:
+        place = self._place(fault)
+        excerpt = excerpt_of(self._sources[place.file].lines, place, secret=fault.secret)
+        return Problem(
+            place.file,
+            place.line,
+            place.column,
+            written(fault.path),
+            fault.message,
+            fault.hint,
+            fault.severity,
+            excerpt,
+        )
+
+    def _place(self, fault: Fault) -> Place:
+        """Follow the path as far as it exists; defaults stand nowhere, so their parent's place is given."""
+        node, place = self._root, self._root.place
+        for depth, step in enumerate(fault.path):
+            match node.value:
+                case dict() as entries if isinstance(step, str) and step in entries:
+                    last = depth == len(fault.path) - 1
+                    place = node.keys[step] if last and fault.at_key else entries[step].place
+                    node = entries[step]
+                case list() as items if isinstance(step, int) and step < len(items):
+                    node, place = items[step], items[step].place
+                case _:
+                    break
+        return place

@@ -1,0 +1,282 @@
+"""What a well-formed document still gets wrong.
+
+Names that lead nowhere, rules that can never apply, bounds that contradict each other. Each check is a function
+from the document to faults; `CHECKS` lists them all.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import urlsplit
+
+import re2
+
+from keepstone.core.exchange import DataClass
+from keepstone.policy.duration import parse_duration
+from keepstone.policy.model_ids import overlap
+from keepstone.policy.problems import Fault, Path, Severity, shown
+from keepstone.policy.schema import (
+    Action,
+    BedrockUpstream,
+    CustomRegex,
+    DevBehaviour,
+    DevUpstream,
+    Directions,
+    Guardrail,
+    OpenAIUpstream,
+    Policy,
+)
+from keepstone.policy.shape import nearest
+
+_LONGEST_WINDOW = "31d"
+_LONGEST_BOUNDED_LOSS = "1s"
+
+
+def faults_of_meaning(policy: Policy) -> Iterator[Fault]:
+    """Yield every fault that needs more than one field to be seen."""
+    for check in CHECKS:
+        yield from check(policy)
+
+
+def _warning(path: Path, message: str, hint: str = "") -> Fault:
+    return Fault(path, message, hint, Severity.WARNING)
+
+
+def _unknown(path: Path, kind: str, name: str, known: Iterable[str]) -> Fault:
+    near = nearest(name, known)
+    names = ", ".join(f"`{each}`" for each in sorted(known)) or "none"
+    return Fault(
+        path, f"unknown {kind} `{shown(name)}`", f"did you mean `{near}`?" if near else f"defined: {names}"
+    )
+
+
+def _models_name_known_things(policy: Policy) -> Iterator[Fault]:
+    for index, model in enumerate(policy.models):
+        path: Path = ("models", index)
+        for number, upstream in enumerate(model.upstreams):
+            if upstream not in policy.upstreams:
+                yield _unknown((*path, "upstreams", number), "upstream", upstream, policy.upstreams)
+            elif upstream in model.upstreams[:number]:
+                yield _warning((*path, "upstreams", number), f"upstream `{upstream}` is listed twice")
+        for upstream in model.upstream_ids:
+            if upstream not in policy.upstreams:
+                yield _unknown((*path, "upstream_ids", upstream), "upstream", upstream, policy.upstreams)
+            elif upstream not in model.upstreams:
+                yield _warning(
+                    (*path, "upstream_ids", upstream),
+                    f"upstream `{upstream}` is not among the model's `upstreams`",
+                )
+        if model.guardrail not in policy.guardrails:
+            yield _unknown((*path, "guardrail"), "guardrail", model.guardrail, policy.guardrails)
+
+
+def _model_ids_are_unique(policy: Policy) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, model in enumerate(policy.models):
+        if model.id in seen:
+            yield Fault(
+                ("models", index, "id"), f"duplicate model id `{shown(model.id)}`", "merge the two entries"
+            )
+        seen.add(model.id)
+
+
+def _limits_make_sense(policy: Policy) -> Iterator[Fault]:
+    names: set[str] = set()
+    for index, limit in enumerate(policy.limits):
+        path: Path = ("limits", index)
+        if limit.name in names:
+            yield Fault((*path, "name"), f"duplicate limit `{limit.name}`", "give each limit its own name")
+        names.add(limit.name)
+        if limit.requests is None and limit.tokens is None:
+            yield Fault(path, f"limit `{limit.name}` limits nothing", "set `requests`, `tokens` or both")
+        for number, role in enumerate(limit.roles):
+            if role != "*" and role not in policy.identities.roles:
+                yield _unknown((*path, "roles", number), "role", role, policy.identities.roles)
+        yield from _globs_match_something(limit.models, (*path, "models"), policy, "limit")
+        if parse_duration(limit.window) > parse_duration(_LONGEST_WINDOW):
+            yield Fault((*path, "window"), f"expected at most `{_LONGEST_WINDOW}`, got `{limit.window}`")
+
+
+def _rules_match_models(policy: Policy) -> Iterator[Fault]:
+    for name, role in policy.identities.roles.items():
+        path: Path = ("identities", "roles", name)
+        if not role.allow:
+            yield _warning(path, f"role `{name}` allows nothing", "add an `allow` rule")
+        for effect, rules in (("allow", role.allow), ("deny", role.deny)):
+            for index, rule in enumerate(rules):
+                yield from _globs_match_something(
+                    rule.models, (*path, effect, index, "models"), policy, effect
+                )
+
+
+def _globs_match_something(globs: tuple[str, ...], path: Path, policy: Policy, kind: str) -> Iterator[Fault]:
+    for number, glob in enumerate(globs):
+        if not any(overlap(glob, model.id) for model in policy.models):
+            ids = ", ".join(f"`{shown(model.id)}`" for model in policy.models[:5])
+            yield _warning(
+                (*path, number), f"this {kind} rule matches no model: `{shown(glob)}`", f"models: {ids}"
+            )
+
+
+def _clearances_are_reachable(policy: Policy) -> Iterator[Fault]:
+    for index, model in enumerate(policy.models):
+        ceilings = [
+            DataClass.parse(rule.max_data_class)
+            for role in policy.identities.roles.values()
+            for rule in role.allow
+            if any(overlap(glob, model.id) for glob in rule.models)
+        ]
+        if not ceilings:
+            yield _warning(("models", index, "id"), f"no role may use model `{shown(model.id)}`")
+        elif max(ceilings) < DataClass.parse(model.max_data_class):
+            yield _warning(
+                ("models", index, "max_data_class"),
+                f"model `{shown(model.id)}` is cleared up to {model.max_data_class}, "
+                f"but no role may use it above {max(ceilings).label}",
+                "lower the clearance or raise `max_data_class` in a role's rule",
+            )
+
+
+def _guardrails_are_used(policy: Policy) -> Iterator[Fault]:
+    used = {model.guardrail for model in policy.models}
+    for name in policy.guardrails:
+        if name not in used:
+            yield _warning(
+                ("guardrails", name),
+                f"guardrail `{name}` is used by no model",
+                "name it in a model; otherwise only ApplyGuardrail calls reach it",
+            )
+
+
+def _restricted_models_are_guarded(policy: Policy) -> Iterator[Fault]:
+    for index, model in enumerate(policy.models):
+        guardrail = policy.guardrails.get(model.guardrail)
+        if model.max_data_class == "Restricted" and guardrail is not None:
+            missing = _unprotected(guardrail)
+            if missing:
+                yield Fault(
+                    ("models", index, "max_data_class"),
+                    f"model `{shown(model.id)}` is cleared for Restricted data, "
+                    f"but guardrail `{model.guardrail}` acts on no {missing}",
+                    f"mask or block some in `guardrails.{model.guardrail}`, or lower the clearance",
+                )
+
+
+def _unprotected(guardrail: Guardrail) -> str:
+    if not any(_acts(action) for action in guardrail.pii.values()):
+        return "personal data (`pii`)"
+    return "" if _acts(guardrail.credentials) else "credentials"
+
+
+def _acts(action: Action | Directions) -> bool:
+    both = (action.input, action.output) if isinstance(action, Directions) else (action,)
+    return any(each is not Action.NONE for each in both)
+
+
+def _words_and_patterns_compile(policy: Policy) -> Iterator[Fault]:
+    for name, guardrail in policy.guardrails.items():
+        path: Path = ("guardrails", name)
+        for index, word in enumerate(guardrail.words):
+            text = word if isinstance(word, str) else word.text
+            if not text.strip() or len(text) > 100:
+                yield Fault((*path, "words", index), "expected a word or phrase of 1 to 100 characters")
+        seen: set[str] = set()
+        for index, regex in enumerate(guardrail.regexes):
+            if regex.name in seen:
+                yield Fault((*path, "regexes", index, "name"), f"duplicate pattern name `{regex.name}`")
+            seen.add(regex.name)
+            yield from _regex_compiles(regex, (*path, "regexes", index, "pattern"))
+
+
+def _regex_compiles(regex: CustomRegex, path: Path) -> Iterator[Fault]:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    try:
+        compiled = re2.compile(regex.pattern, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else ""
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        hint = "RE2 has no look-around and no back-references"
+        yield Fault(path, f"not a pattern in RE2 syntax: {shown(reason)}", hint)
+        return
+    if compiled.search("") is not None:
+        yield Fault(path, "the pattern matches empty text", "require at least one character")
+
+
+def _upstreams_are_sound(policy: Policy) -> Iterator[Fault]:
+    used = {name for model in policy.models for name in model.upstreams}
+    for name, upstream in policy.upstreams.items():
+        path: Path = ("upstreams", name)
+        if name not in used:
+            yield _warning(path, f"upstream `{name}` is used by no model")
+        if parse_duration(upstream.connect_timeout) > parse_duration(upstream.timeout):
+            yield Fault((*path, "connect_timeout"), "`connect_timeout` is longer than `timeout`")
+        match upstream:
+            case BedrockUpstream():
+                yield from _url_is_sound(upstream.endpoint_url, (*path, "endpoint_url"))
+                yield from _one_source(upstream, "bearer_token", path)
+                if upstream.bearer_token is not None and upstream.profile:
+                    yield Fault((*path, "profile"), "`profile` and `bearer_token` exclude each other")
+            case OpenAIUpstream():
+                yield from _url_is_sound(upstream.base_url, (*path, "base_url"))
+                yield from _one_source(upstream, "api_key", path)
+            case DevUpstream():
+                if upstream.behaviour is DevBehaviour.SCRIPTED and not upstream.script:
+                    yield _warning((*path, "behaviour"), f"upstream `{name}` is scripted but has no `script`")
+
+
+def _one_source(upstream: BedrockUpstream | OpenAIUpstream, name: str, path: Path) -> Iterator[Fault]:
+    secret = getattr(upstream, name)
+    if secret is not None and (secret.env is None) == (secret.file is None):
+        got = "neither" if secret.env is None else "both"
+        yield Fault((*path, name), f"expected one of `env` and `file`, got {got}", "write `{env: NAME}`")
+
+
+def _url_is_sound(url: str, path: Path) -> Iterator[Fault]:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        yield Fault(path, "not a URL: its host or port cannot be read")
+        return
+    if not host or any(char.isspace() for char in url):
+        yield Fault(path, "not a URL: expected `https://host/path`")
+    elif parts.query or parts.fragment or parts.username is not None:
+        yield Fault(path, "expected a URL without user, query and fragment")
+    elif parts.scheme == "http" and not _is_loopback(host):
+        yield _warning(path, "calls leave this machine unencrypted", "use `https://`")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bounds_agree(policy: Policy) -> Iterator[Fault]:
+    keys = policy.identities.keys
+    if parse_duration(keys.default_lifetime) > parse_duration(keys.max_lifetime):
+        yield Fault(
+            ("identities", "keys", "default_lifetime"), "`default_lifetime` is longer than `max_lifetime`"
+        )
+    if parse_duration(policy.record.window) > parse_duration(_LONGEST_BOUNDED_LOSS):
+        yield Fault(
+            ("record", "window"), f"expected at most `{_LONGEST_BOUNDED_LOSS}`, got `{policy.record.window}`"
+        )
+
+
+CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
+    _models_name_known_things,
+    _model_ids_are_unique,
+    _limits_make_sense,
+    _rules_match_models,
+    _clearances_are_reachable,
+    _guardrails_are_used,
+    _restricted_models_are_guarded,
+    _words_and_patterns_compile,
+    _upstreams_are_sound,
+    _bounds_agree,
+)
