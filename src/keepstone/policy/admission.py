@@ -1,7 +1,7 @@
 """Roles and rules as compared values, and the one decision they make about a call.
 
-A denial of any role overrides every allowance; a call that no rule allows is refused; a caller whose roles are
-not all defined is refused, since the missing role's denials are unknown. Denials compare without letter case
+A denial of any role overrides every allowance; a call that no rule allows is refused; a caller whose roles
+are not all defined is refused, since the missing role's denials are unknown. Denials compare without letter case
 and know a model by all its names (`model_ids`), allowances by what they say.
 """
 
@@ -231,7 +231,8 @@ def _scope_refusal(facts: CallFacts, names: tuple[str, ...]) -> Decision | None:
 def _clearance_refusal(facts: CallFacts, route: ModelRoute) -> Decision | None:
     if facts.data_class <= route.max_data_class:
         return None
-    message = f"model `{route.id}` is cleared up to {route.max_data_class.label}, this call is {facts.data_class.label}"
+    limit, label = route.max_data_class.label, facts.data_class.label
+    message = f"model `{route.id}` is cleared up to {limit}, this call is {label}"
     return Decision.refuse(ReasonCode.DATA_CLASS_TOO_HIGH, message, f"{route.path}.max_data_class")
 
 

@@ -1,7 +1,7 @@
 """From files to a valid policy: read, parse, overlay, check, decode, hash.
 
-Every failure is an `InvalidPolicyError` that lists all problems its pass could find; a warning never stops a load.
-The passes are: text and syntax, then shape and credentials, then meaning.
+Every failure is an `InvalidPolicyError` that lists all problems found; a warning never stops a load. The passes
+are syntax, shape and credentials together, then, for a document of the right shape, meaning.
 """
 
 import hashlib
@@ -64,24 +64,25 @@ def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, .
             text, source = decode(name, raw)
             sources[name] = source
             problems += _leaked_tokens(source)
-            root = parse(text, source)
-            problems += _whole_document_is_a_map(root, source)
+            root, found = parse(text, source)
+            problems += [*found, *_whole_document_is_a_map(root, source)]
             roots.append(root)
         except Unreadable as error:
             problems += error.problems
-    _refuse_errors(problems)
+    if len(roots) < len(files) or not all(isinstance(each.value, dict) for each in roots):
+        raise InvalidPolicyError(problems)
     root = roots[0]
     for overlay in roots[1:]:
         root = merged(root, overlay)
     reporter = _Reporter(root, sources)
-    _refuse_errors(reporter.problems([*faults_of_shape(root), *_leaked_values(root, ())]))
+    _refuse_errors([*problems, *reporter.problems([*faults_of_shape(root), *_leaked_values(root, ())])])
     try:
         document = msgspec.convert(root.plain, Policy)
     except msgspec.ValidationError as error:
         raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
-    found = reporter.problems(faults_of_meaning(document))
-    _refuse_errors(found)
-    return document, tuple(found)
+    meant = reporter.problems(faults_of_meaning(document))
+    _refuse_errors(meant)
+    return document, tuple(meant)
 
 
 def hash_of(document: Policy) -> str:

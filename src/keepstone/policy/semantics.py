@@ -1,7 +1,7 @@
 """What a well-formed document still gets wrong.
 
-Names that lead nowhere, rules that can never apply, bounds that contradict each other. Each check is a function
-from the document to faults; `CHECKS` lists them all.
+Names that lead nowhere, rules that can never apply, bounds that contradict each other. Each check is a
+function from the document to faults; `CHECKS` lists them all.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ import re2
 
 from keepstone.core.exchange import DataClass
 from keepstone.policy.duration import parse_duration
-from keepstone.policy.model_ids import overlap
+from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.problems import Fault, Path, Severity, shown
 from keepstone.policy.schema import (
     Action,
@@ -101,20 +101,26 @@ def _rules_match_models(policy: Policy) -> Iterator[Fault]:
         path: Path = ("identities", "roles", name)
         if not role.allow:
             yield _warning(path, f"role `{name}` allows nothing", "add an `allow` rule")
-        for effect, rules in (("allow", role.allow), ("deny", role.deny)):
-            for index, rule in enumerate(rules):
-                yield from _globs_match_something(
-                    rule.models, (*path, effect, index, "models"), policy, effect
-                )
+        rules = [("allow", n, allowance.models) for n, allowance in enumerate(role.allow)]
+        rules += [("deny", n, denial.models) for n, denial in enumerate(role.deny)]
+        for effect, number, globs in rules:
+            yield from _globs_match_something(globs, (*path, effect, number, "models"), policy, effect)
 
 
 def _globs_match_something(globs: tuple[str, ...], path: Path, policy: Policy, kind: str) -> Iterator[Fault]:
     for number, glob in enumerate(globs):
-        if not any(overlap(glob, model.id) for model in policy.models):
+        if not any(_meets(glob, model.id, kind) for model in policy.models):
             ids = ", ".join(f"`{shown(model.id)}`" for model in policy.models[:5])
             yield _warning(
                 (*path, number), f"this {kind} rule matches no model: `{shown(glob)}`", f"models: {ids}"
             )
+
+
+def _meets(glob: str, model_id: str, kind: str) -> bool:
+    """Say whether a rule's pattern can fit a model, by the names that such a rule compares."""
+    if kind == "deny":
+        return any(overlap(glob.lower(), name) for name in names_for_denial(model_id))
+    return any(overlap(glob, name) for name in names_of(model_id))
 
 
 def _clearances_are_reachable(policy: Policy) -> Iterator[Fault]:
@@ -123,7 +129,7 @@ def _clearances_are_reachable(policy: Policy) -> Iterator[Fault]:
             DataClass.parse(rule.max_data_class)
             for role in policy.identities.roles.values()
             for rule in role.allow
-            if any(overlap(glob, model.id) for glob in rule.models)
+            if any(_meets(glob, model.id, "allow") for glob in rule.models)
         ]
         if not ceilings:
             yield _warning(("models", index, "id"), f"no role may use model `{shown(model.id)}`")
@@ -138,8 +144,9 @@ def _clearances_are_reachable(policy: Policy) -> Iterator[Fault]:
 
 def _guardrails_are_used(policy: Policy) -> Iterator[Fault]:
     used = {model.guardrail for model in policy.models}
-    for name in policy.guardrails:
-        if name not in used:
+    for name, guardrail in policy.guardrails.items():
+        implied = name == "default" and guardrail == Guardrail()
+        if name not in used and not implied:
             yield _warning(
                 ("guardrails", name),
                 f"guardrail `{name}` is used by no model",

@@ -98,8 +98,8 @@ def decode(file: str, raw: bytes) -> tuple[str, Source]:
     return text, source
 
 
-def parse(text: str, source: Source) -> Node:
-    """Return the tree of a document; raise `Unreadable` with every duplicate key, tag and odd key found."""
+def parse(text: str, source: Source) -> tuple[Node, list[Problem]]:
+    """Return the tree and its duplicate keys, odd keys and tags; raise `Unreadable` when there is no tree."""
     builder = _Builder(source)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -114,11 +114,9 @@ def parse(text: str, source: Source) -> Node:
             1, 1, "the file is not YAML that can be read", "check escapes in quoted text"
         )
         raise Unreadable(*builder.problems, problem) from error
-    if builder.problems:
-        raise Unreadable(*builder.problems)
     if builder.root is None:
         raise Unreadable(source.problem(1, 1, "the file is empty", "`keepstone init` writes a first policy"))
-    return builder.root
+    return builder.root, builder.problems
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
