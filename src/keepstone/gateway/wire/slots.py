@@ -21,18 +21,20 @@ MAX_DEPTH = 64
 LEAST_NUMBER = 10**8  # nine digits: the shortest identity and account numbers
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:/-]{1,128}|arn:aws[A-Za-z0-9_.:/-]{1,2040}")
-_MANY_DIGITS = re.compile(r"[0-9](?:[._:/-]?[0-9]){6}")
+_MANY_DIGITS = re.compile(r"[0-9](?:[._:/-]?[0-9]){8}")
 _ENCODED = re.compile(r"(?:data:[a-z0-9.+/-]{1,64};base64,)?[A-Za-z0-9+/_-]+={0,2}")
 _LEAST_ENCODED = 1024
 
 # Keys that are words of a schema and so carry nothing of a caller's.
-KEYWORDS = frozenset(
-    """additionalProperties allOf anyOf array boolean bytes cache_control cachePoint content const default
-    definitions description enum examples format function id index input input_schema inputSchema integer
-    items json maxItems maxLength maximum message messages minItems minLength minimum model name null number
-    object oneOf parameters pattern properties query required role schema source status strict string
-    text title type uniqueItems url value values""".split()
-)
+_WORDS = """
+maxTokens temperature topP stopSequences
+additionalProperties allOf anyOf array boolean bytes cache_control cachePoint content const default
+definitions description enum examples format function id index input input_schema inputSchema integer
+items json maxItems maxLength maximum message messages minItems minLength minimum model name null number
+object oneOf parameters pattern properties query required role schema source status strict string
+text title type uniqueItems url value values
+"""
+KEYWORDS = frozenset(_WORDS.split())
 
 
 class Origin(StrEnum):
@@ -207,27 +209,33 @@ class Walk:
         if first < len(self.slots) and self.slots[first].container is container:
             key_slot.pair(self.slots[first])
 
+    def name(self, container: dict[str, Any], key: str, origin: Origin) -> None:
+        """Collect a key whose value, an object, is walked by somebody else."""
+        if key not in KEYWORDS:
+            self.slots.append(KeySlot(container, key, origin))
+
     def plain(self, container: Any, key: Any, depth: int = 0) -> None:
         """Collect nothing from names, ids, constants and numbers, and everything that is not one."""
         value = container[key]
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             if not is_identifier(value):
                 self.slots.append(Slot(container, key, Origin.UNKNOWN))
-        elif type(value) is dict:
+        elif kind is dict:
             _check_depth(depth)
             for name in value:
-                if is_identifier(name):
+                if name in KEYWORDS or is_identifier(name):
                     self.plain(value, name, depth + 1)
                 else:
                     self.entry(value, name, Origin.UNKNOWN, depth + 1)
-        elif type(value) is list:
+        elif kind is list:
             _check_depth(depth)
             for index in range(len(value)):
                 self.plain(value, index, depth + 1)
 
 
 def locate(document: Any, targets: list[tuple[Any, Any]]) -> tuple[str, ...]:
-    """Return the paths of `container[key]` addresses, such as `messages[0].content[1].image`, in order."""
+    """Return the paths of `container[key]` addresses, such as `messages[0].content[1].image`."""
     if not targets:
         return ()
     wanted = {(id(container), key) for container, key in targets}
