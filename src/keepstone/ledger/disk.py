@@ -1,0 +1,83 @@
+"""The few ways in which the ledger touches the disk, durable when they return; the seam for fault tests."""
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from keepstone.core.errors import LedgerError, LedgerFull
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Disk:
+    """The real disk. File descriptors are plain integers; every failure is an `OSError`."""
+
+    def open_append(self, path: Path) -> int:
+        """Open an existing file for appending."""
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data`; a part of it may be in the file when this raises."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    def fdatasync(self, descriptor: int) -> None:
+        """Wait until the file's content and length are on the disk."""
+        os.fdatasync(descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        os.ftruncate(descriptor, size)
+
+    def close(self, descriptor: int) -> None:
+        """Give the descriptor back."""
+        os.close(descriptor)
+
+    def place(self, path: Path, data: bytes, temporary: Path) -> None:
+        """Put a whole file at `path` at once: write aside in `temporary`, sync, rename, sync the folder."""
+        aside = temporary / f"tmp-{secrets.token_hex(8)}"
+        try:
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                self.write(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            make_folder(path.parent)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file that may be gone already."""
+        path.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its missing parents, each entry synced into its parent."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def translate(error: OSError, doing: str) -> LedgerError:
+    """Return our error for one of the disk: `LedgerFull` when space will help, else `LedgerError`."""
+    reason = os.strerror(error.errno or errno.EIO).lower()
+    if error.errno in _FULL:
+        return LedgerFull(f"{doing}: {reason}", hint="free space on the ledger's disk; writing then goes on")
+    return LedgerError(f"{doing}: {reason}", hint="check the disk and the kernel log, then restart")

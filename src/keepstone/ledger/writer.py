@@ -1,0 +1,366 @@
+"""The ledger that a gateway writes: submit from any thread, be told when the record is durable and signed.
+
+One thread writes. All that queued while one sync ran becomes the next batch: its records and the signed root
+after them are one frame, one write, one fdatasync; only then are the waiters told. Tiles and checkpoint are
+brought up to date by a second thread, so publishing never makes a caller wait.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from keepstone.core.errors import LedgerError, LedgerFull
+from keepstone.ledger import wal
+from keepstone.ledger.disk import Disk, translate
+from keepstone.ledger.key import LedgerKey
+from keepstone.ledger.merkle import leaf_hash
+from keepstone.ledger.record import MAX_RECORD
+from keepstone.ledger.recovery import Recovered, lock, recover
+from keepstone.ledger.store import WAL
+
+Notify = Callable[[Sequence[object], LedgerError | None], None]
+
+PUBLISH_RECORDS = 4096
+PUBLISH_BYTES = 16 << 20
+PUBLISH_SECONDS = 10.0
+_RETRY_SECONDS = 1.0
+_QUEUE_BYTES = 64 << 20
+_BACKLOG_BYTES = 256 << 20
+_log = logging.getLogger(__name__)
+
+
+class _Blocking:
+    """The waiter of `append`: an event, and what it was told."""
+
+    __slots__ = ("done", "error", "index")
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.index = -1
+        self.error: LedgerError | None = None
+
+
+class Ledger:
+    """A Merkle log that is being written. Open it with `Ledger.open`, end it with `close`.
+
+    `size` and `root` are of the last batch that was acknowledged. `failure` is the state of the disk: None
+    when all is well, `LedgerFull` while writes are refused and will be tried again, another `LedgerError` when
+    only a restart helps. `repaired` says what start-up repaired, empty when nothing.
+    """
+
+    def __init__(
+        self, directory: Path, key: LedgerKey, recovered: Recovered, disk: Disk, lock_descriptor: int
+    ) -> None:
+        self.directory = directory
+        self.repaired = recovered.repaired
+        self.failure: LedgerError | None = None
+        self.size = recovered.frontier.size
+        self.root = recovered.frontier.root()
+        self._key = key
+        self._disk = disk
+        self._lock_descriptor = lock_descriptor
+        self._frontier = recovered.frontier
+        self._publisher = recovered.publisher
+        self._segment = recovered.segment
+        self._descriptor = disk.open_append(recovered.segment)
+        self._offset = recovered.segment.stat().st_size
+        self._signature = b""
+        self._notify: Notify = lambda _waiters, _error: None
+        self._window = 0.0
+        self._max_queue = 0
+
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._asleep = False
+        self._closing = False
+        self._queue: list[tuple[bytes, object]] = []
+        self._queued_bytes = 0
+
+        self._durable = self.size
+        self._sync_at: float | None = None
+        self._publish_at: float | None = None
+        self._records: list[bytes] = []
+        self._leaves: list[bytes] = []
+        self._backlog = 0
+        self._executor = ThreadPoolExecutor(1, "keepstone-ledger-tiles")
+        self._publication: Future[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="keepstone-ledger", daemon=True)
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        key: LedgerKey,
+        *,
+        notify: Notify,
+        window_ms: float = 0,
+        max_queue: int = 8192,
+        disk: Disk | None = None,
+    ) -> "Ledger":
+        """Take, check and if need be repair the ledger in `directory`, making an empty one if it is new.
+
+        `notify(waiters, error)` is called on the writer's thread, once per batch, with the waiters in order:
+        with None when the batch is durable, else nothing in it was accepted. With `window_ms` above 0 it is
+        called after the write, and the sync follows at most that much later. Raise `LedgerCorrupt` when an
+        acknowledged record is in doubt, `LedgerError` when the ledger is taken or the disk refuses.
+        """
+        disk = disk or Disk()
+        try:
+            descriptor = lock(directory)
+            try:
+                ledger = cls(directory, key, recover(directory, key, disk), disk, descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise translate(error, f"the ledger `{directory}` cannot be opened") from error
+        ledger._notify = notify
+        ledger._window = window_ms / 1000
+        ledger._max_queue = max_queue
+        ledger._thread.start()
+        return ledger
+
+    # --- callers' side -----------------------------------------------------------------------------------
+
+    def submit(self, record: bytes, waiter: object) -> None:
+        """Queue a record, never blocking; raise `LedgerFull`, or `LedgerError` when closed or failed."""
+        if len(record) > MAX_RECORD:
+            raise LedgerError(f"a record of `{len(record)}` bytes is longer than `{MAX_RECORD}`")
+        with self._lock:
+            if self._closing or self.failure is not None:
+                self._refuse()
+            if len(self._queue) >= self._max_queue or self._queued_bytes > _QUEUE_BYTES:
+                raise LedgerFull(
+                    f"the ledger's queue holds `{len(self._queue)}` records and takes no more",
+                    hint="the disk is slower than the traffic",
+                )
+            self._queue.append((record, waiter))
+            self._queued_bytes += len(record)
+            if self._asleep:
+                self._asleep = False
+                self._ready.notify()
+
+    def append(self, record: bytes) -> int:
+        """Write one record, wait until it is durable, return its index."""
+        waiter = _Blocking()
+        self.submit(record, waiter)
+        waiter.done.wait()
+        if waiter.error is not None:
+            raise waiter.error
+        return waiter.index
+
+    def close(self) -> None:
+        """Write what is queued, publish, and let the ledger go; further calls do nothing."""
+        with self._lock:
+            self._closing = True
+            self._ready.notify()
+        self._thread.join()
+
+    def _refuse(self) -> None:
+        """Raise when no record can be taken; a full disk is tried again, so it does not refuse."""
+        if self._closing:
+            raise LedgerError("the ledger is closed")
+        failure = self.failure
+        if failure is not None and not isinstance(failure, LedgerFull):
+            raise LedgerError(failure.message, hint=failure.hint, code=failure.code)
+
+    # --- the writer's thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            batch = self._take()
+            if batch:
+                self._commit(batch)
+            now = time.monotonic()
+            if self._sync_at is not None and now >= self._sync_at:
+                self._sync()
+            if self._publish_due(now):
+                self._publish()
+            if self._closing and not batch:
+                break
+        self._finish()
+
+    def _take(self) -> list[tuple[bytes, object]]:
+        """Wait for records, for a deadline or for the end; return all that is queued."""
+        with self._lock:
+            if not self._queue and not self._closing:
+                timeout = self._timeout()
+                if timeout is None or timeout > 0:
+                    self._asleep = True
+                    self._ready.wait(timeout)
+                    self._asleep = False
+            batch, self._queue = self._queue, []
+            self._queued_bytes = 0
+        return batch
+
+    def _timeout(self) -> float | None:
+        deadlines = [each for each in (self._sync_at, self._publish_at) if each is not None]
+        return min(deadlines) - time.monotonic() if deadlines else None
+
+    def _commit(self, batch: list[tuple[bytes, object]]) -> None:
+        """Make one batch durable and tell its waiters, or tell them why not."""
+        error = self._permanent() or self._behind() or self._write([record for record, _ in batch])
+        first = self.size - len(batch)
+        self._tell([waiter for _, waiter in batch], first, error)
+
+    def _permanent(self) -> LedgerError | None:
+        return None if isinstance(self.failure, LedgerFull) else self.failure
+
+    def _behind(self) -> LedgerError | None:
+        if self._backlog <= _BACKLOG_BYTES:
+            return None
+        return LedgerFull("the ledger's tiles cannot be written", hint="free space on the ledger's disk")
+
+    def _write(self, records: list[bytes]) -> LedgerError | None:
+        frontier = self._frontier.copy()
+        leaves = [leaf_hash(record) for record in records]
+        for leaf in leaves:
+            frontier.add(leaf)
+        root = frontier.root()
+        signature = self._key.sign(frontier.size, root)
+        frame = wal.batch_frame(self.size, self._durable, records, signature, root)
+        try:
+            self._disk.write(self._descriptor, frame)
+        except OSError as error:
+            return self._roll_back(error)
+        self._offset += len(frame)
+        self._frontier, self._signature = frontier, signature
+        if self._window:
+            self._sync_at = self._sync_at or time.monotonic() + self._window
+        elif not self._sync():
+            return self.failure
+        self.failure = None
+        self.size, self.root = frontier.size, root
+        self._records += records
+        self._leaves += leaves
+        self._backlog += len(frame)
+        self._publish_at = self._publish_at or time.monotonic() + PUBLISH_SECONDS
+        return None
+
+    def _roll_back(self, error: OSError) -> LedgerError:
+        """Cut a half-written batch off again; without that the file must not be written any more."""
+        translated = translate(error, "the record could not be written")
+        try:
+            self._disk.truncate(self._descriptor, self._offset)
+        except OSError as second:
+            self.failure = translate(second, "a half-written batch could not be taken back")
+            self.failure = LedgerError(self.failure.message, hint="restart; start-up sets the torn end aside")
+            return self.failure
+        self.failure = LedgerFull(translated.message, hint=translated.hint)
+        return self.failure
+
+    def _sync(self) -> bool:
+        """Sync the segment. After a failed sync the kernel may forget what was dirty, so never try again."""
+        self._sync_at = None
+        try:
+            self._disk.fdatasync(self._descriptor)
+        except OSError as error:
+            failure = translate(error, "the ledger's disk did not confirm a write")
+            self.failure = LedgerError(
+                failure.message, hint="check the disk, then restart", code="ledger.sync"
+            )
+            return False
+        self._durable = self._frontier.size
+        return True
+
+    def _tell(self, waiters: list[object], first: int, error: LedgerError | None) -> None:
+        others = waiters
+        if any(type(each) is _Blocking for each in waiters):
+            others = [each for each in waiters if not isinstance(each, _Blocking)]
+            for position, each in enumerate(waiters):
+                if isinstance(each, _Blocking):
+                    each.index, each.error = first + position, error
+                    each.done.set()
+        if not others:
+            return
+        try:
+            self._notify(others, error)
+        except Exception:  # noqa: BLE001 - the caller's code: its fault must not stop the record
+            _log.exception("the ledger's notify callback raised")
+
+    # --- publishing --------------------------------------------------------------------------------------
+
+    def _publish_due(self, now: float) -> bool:
+        if self._publish_at is None or self._permanent() is not None:
+            self._publish_at = None
+            return False
+        much = len(self._records) >= PUBLISH_RECORDS or self._backlog >= PUBLISH_BYTES
+        full = much and not self._publisher.pending
+        if now < self._publish_at and not full:
+            return False
+        if self._publication is not None and not self._publication.done():
+            self._publish_at = now + 0.2
+            return False
+        return True
+
+    def _publish(self) -> None:
+        """Hand everything committed to the publisher's thread, in a segment of its own."""
+        self._publish_at = None
+        failed = self._publication.exception() if self._publication is not None else None
+        if isinstance(failed, OSError):
+            _log.warning("the ledger's tiles wait: %s", translate(failed, "they cannot be written"))
+        elif failed is not None:
+            _log.error("the ledger's tiles cannot be written", exc_info=failed)
+        if self._records and not self._publisher.pending and not self._rotate():
+            self._publish_at = time.monotonic() + _RETRY_SECONDS
+            return
+        if self._publisher.pending:
+            self._publication = self._executor.submit(self._publisher.flush)
+            self._publish_at = time.monotonic() + PUBLISH_SECONDS
+
+    def _rotate(self) -> bool:
+        """Begin a new segment and give the publisher the old one's records; False if the disk refuses."""
+        if self._durable != self.size and not self._sync():
+            return False
+        old, segment = self._segment, self.directory / WAL / wal.segment_name(self.size)
+        try:
+            self._disk.place(segment, wal.segment_frame(self._key.name, self.size), segment.parent)
+            descriptor = self._disk.open_append(segment)
+        except OSError as error:
+            _log.warning("the ledger cannot begin a new segment: %s", translate(error, "rotation"))
+            self._take_back(segment)
+            return False
+        self._seal()
+        self._disk.close(self._descriptor)
+        self._segment, self._descriptor = segment, descriptor
+        self._offset = segment.stat().st_size
+        note = self._key.checkpoint(self.size, self.root, self._signature)
+        self._publisher.add(self._records, self._leaves, note, [old])
+        self._records, self._leaves, self._backlog = [], [], 0
+        return True
+
+    def _take_back(self, segment: Path) -> None:
+        """Remove a segment that could not be begun: two open ends would contradict each other."""
+        try:
+            self._disk.remove(segment)
+        except OSError as error:
+            self.failure = LedgerError(
+                str(translate(error, "a segment could not be removed")), hint="restart"
+            )
+
+    def _seal(self) -> None:
+        """Mark the old segment as followed by another; only a help for finding a lost one, so it may fail."""
+        try:
+            self._disk.write(self._descriptor, wal.frame(wal.SEAL, b""))
+            self._disk.fdatasync(self._descriptor)
+        except OSError as error:
+            _log.warning("the ledger cannot seal a segment: %s", translate(error, "sealing"))
+
+    def _finish(self) -> None:
+        """Publish what is left and let go."""
+        try:
+            self._executor.shutdown(wait=True)
+            if self._permanent() is None and (self._sync_at is None or self._sync()):
+                if self._publisher.pending:
+                    self._publisher.flush()
+                if self._records and self._rotate():
+                    self._publisher.flush()
+        except OSError as error:
+            _log.warning("the checkpoint could not be published: %s", translate(error, "the next start will"))
+        finally:
+            self._disk.close(self._descriptor)
+            os.close(self._lock_descriptor)
