@@ -8,6 +8,7 @@ keys of free-form objects, numbers long enough to be a card or an account, and t
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,8 @@ from keepstone.core.errors import RequestError
 
 MAX_DEPTH = 64
 """How deep free-form values may nest; Bedrock's own documents need eight levels."""
+
+MOST_PATHS = 64
 
 LEAST_NUMBER = 10**8  # nine digits: the shortest identity and account numbers
 
@@ -234,25 +237,49 @@ class Walk:
                 self.plain(value, index, depth + 1)
 
 
+Place = tuple["Place | None", Any]
+"""A step of a path: the step before it, and a key or index."""
+
+
 def locate(document: Any, targets: list[tuple[Any, Any]]) -> tuple[str, ...]:
-    """Return the paths of `container[key]` addresses, such as `messages[0].content[1].image`."""
+    """Return the paths of `container[key]` addresses, such as `messages[0].content[1].image`.
+
+    Names the first `MOST_PATHS` of them: enough for people to see what it was.
+    """
     if not targets:
         return ()
     wanted = {(id(container), key) for container, key in targets}
     found: list[str] = []
-    pending: list[tuple[Any, str]] = [(document, "")]
-    while pending:
-        value, path = pending.pop()
-        members = value.items() if isinstance(value, dict) else enumerate(value)
-        children: list[tuple[Any, str]] = []
-        for key, child in members:
-            place = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else key
-            if (id(value), key) in wanted:
-                found.append(place)
-            if isinstance(child, dict | list):
-                children.append((child, place))
-        pending.extend(reversed(children))
+    for container, place in places(document):
+        if (id(container), place[1]) in wanted:
+            found.append(path_of(place))
+            if len(found) == MOST_PATHS:
+                break
     return tuple(found)
+
+
+def places(document: Any) -> Iterator[tuple[Any, Place]]:
+    """Yield each member at any depth: the object or list that holds it, and its place."""
+    pending: list[tuple[Any, Place | None]] = [(document, None)]
+    while pending:
+        value, above = pending.pop()
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, child in members:
+            place = (above, key)
+            yield value, place
+            if isinstance(child, dict | list):
+                pending.append((child, place))
+
+
+def path_of(place: Place) -> str:
+    """Return a place as people write it, with long names cut."""
+    steps: list[str] = []
+    step: Place | None = place
+    while step is not None:
+        above, key = step
+        steps.append(f"[{key}]" if isinstance(key, int) else f".{key[:64]}")
+        step = above
+    return "".join(reversed(steps)).removeprefix(".")
 
 
 def decode_document(body: bytes) -> dict[str, Any]:

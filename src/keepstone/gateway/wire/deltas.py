@@ -1,0 +1,283 @@
+"""One view of every stream: what an event means to a scanner, whatever family wrote it.
+
+TEXT of a channel is continuous: a gateway may hold it back and release it later through `with_text`. HELD
+text is the JSON of a tool call, which says nothing until it is whole: it is collected until the block stops,
+inspected as a document (`HeldDocument`) and sent as one event. Every other string of an event, whatever its
+kind, is in `slots` and is whole: it is inspected before the event goes out.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from keepstone.core.errors import RequestError, WireError
+from keepstone.gateway.wire.converse_blocks import CITATION
+from keepstone.gateway.wire.rules import Shape, each, members, opaque, plain, signature, struct, tree
+from keepstone.gateway.wire.rules import text as text_rule
+from keepstone.gateway.wire.slots import Origin, Slot, Walk, locate, places
+
+_PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+class Kind(Enum):
+    """What an event is to a scanner."""
+
+    TEXT = "text"
+    HELD = "held"
+    START = "start"
+    STOP = "stop"
+    END = "end"
+    METADATA = "metadata"
+    OTHER = "other"
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """The meaning of one event.
+
+    `block` is the content block (empty for the whole message), `channel` the flow of text within it, `path`
+    the address of `text` in the document. `final` says that no event of the channel follows: what is held
+    back of it has to leave in this very event. A STOP of a block ends all its channels, an END all blocks.
+    """
+
+    kind: Kind
+    block: str = ""
+    channel: str = ""
+    text: str = ""
+    path: tuple[str | int, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    uninspectable: tuple[str, ...] = ()
+    final: bool = False
+
+
+def padding(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
+    """The member is Bedrock's filler against guessing by length: a prefix of one known string."""
+    value = container[key]
+    if not (type(value) is str and _PADDING.startswith(value)):
+        tree(walk, container, key, origin)
+
+
+_EVENT: Shape = {"contentBlockIndex": plain, "p": padding}
+_START: Shape = {**_EVENT, "role": plain, "start": plain}
+_STOP: Shape = {**_EVENT, "stopReason": plain}
+_METADATA: Shape = {
+    **_EVENT,
+    "usage": plain,
+    "trace": tree,
+    "metrics": plain,
+    "performanceConfig": plain,
+    "serviceTier": plain,
+}
+_DELTA: Shape = {
+    "text": text_rule,
+    "toolUse": struct({"input": text_rule}),
+    "toolResult": each(struct({"text": text_rule, "json": tree})),
+    "citation": CITATION,
+    "image": opaque,
+    "reasoningContent": struct({"text": text_rule, "redactedContent": opaque, "signature": signature}),
+}
+_DELTA_EVENT: Shape = {**_EVENT, "delta": struct(_DELTA)}
+_PLAIN_EVENT = frozenset({"delta", "contentBlockIndex"})
+
+_KINDS: dict[str, tuple[Kind, Shape]] = {
+    "messageStart": (Kind.START, _START),
+    "contentBlockStart": (Kind.START, _START),
+    "contentBlockStop": (Kind.STOP, _STOP),
+    "messageStop": (Kind.END, _STOP),
+    "metadata": (Kind.METADATA, _METADATA),
+}
+
+
+def classify_converse(event_type: str, document: dict[str, Any]) -> Delta:
+    """Return the meaning of a ConverseStream event."""
+    block = _block(document)
+    if event_type == "contentBlockDelta":
+        return _classify_delta(document, block)
+    kind, shape = _KINDS.get(event_type, (Kind.OTHER, _EVENT))
+    return whole(kind, document, shape, block=block)
+
+
+def whole(kind: Kind, document: dict[str, Any], shape: Shape, *, block: str = "") -> Delta:
+    """Return an event without flowing text: each of its strings is complete."""
+    walk = Walk()
+    members(walk, document, shape, Origin.ASSISTANT)
+    return Delta(kind, block, slots=tuple(walk.slots), uninspectable=locate(document, walk.opaque))
+
+
+def flowing(  # noqa: PLR0913 - the parts of a delta, by keyword
+    kind: Kind,
+    document: dict[str, Any],
+    path: tuple[str | int, ...],
+    shape: Shape,
+    *,
+    block: str = "",
+    channel: str = "text",
+    final: bool = False,
+) -> Delta:
+    """Return an event whose string at `path` flows; all its other strings stand in `slots`."""
+    holder, key = _holder(document, path)
+    walk = Walk()
+    members(walk, document, shape, Origin.ASSISTANT)
+    rest = tuple(slot for slot in walk.slots if not _is_at(slot, holder, key))
+    opaque_paths = locate(document, walk.opaque)
+    return Delta(kind, block, f"{block}:{channel}", holder[key], path, rest, opaque_paths, final)
+
+
+def with_text(document: dict[str, Any], delta: Delta, text: str) -> dict[str, Any]:
+    """Return the event `document`, whose meaning is `delta`, with another text; `document` stays as it is."""
+    return _copied(document, delta.path, text)  # type: ignore[no-any-return]
+
+
+held_event = with_text
+"""Return the one event that carries a whole tool call, made from any of its fragments' events."""
+
+
+class HeldDocument:
+    """A tool call's whole input: its strings, keys and long numbers, or its bare text when it is no JSON."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            value = msgspec.json.decode(text) if text.strip() else ""
+        except (ValueError, RecursionError):
+            value = text
+            self._is_json = False
+        else:
+            self._is_json = bool(text.strip())
+        self._root = [value]
+        walk = Walk()
+        try:
+            walk.tree(self._root, 0, Origin.ASSISTANT)
+        except RequestError as error:
+            raise WireError("a tool call is nested too deeply", code="wire.depth") from error
+        self.slots: tuple[Slot, ...] = tuple(walk.slots)
+
+    def render(self) -> str:
+        """Return the input as it stands after replacements."""
+        if self._is_json:
+            return msgspec.json.encode(self._root[0]).decode()
+        return str(self._root[0])
+
+
+class JoinedSlot(Slot):
+    """The strings at one place of successive events, read as one text; a replacement stands in the first."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: Sequence[Slot]) -> None:
+        super().__init__(parts[0].container, parts[0].key, parts[0].origin)
+        self._parts = parts
+
+    @property
+    def value(self) -> str:
+        """Return the parts as one text."""
+        return "".join(part.value for part in self._parts)
+
+    def replace(self, new: str) -> None:
+        """Put `new` in the first part and empty the others, unless it says the same."""
+        if new == self.value:
+            return
+        self._parts[0].replace(new)
+        for part in self._parts[1:]:
+            part.replace("")
+
+
+def joined(events: Sequence[tuple[dict[str, Any], Delta]]) -> list[Slot]:
+    """Return the slots of buffered events of unknown shape, joined where the same place recurs.
+
+    A value that an unknown family streams in pieces is so inspected as a whole. Keys and numbers are not
+    joined.
+    """
+    groups: dict[Any, list[Slot]] = {}
+    for document, delta in events:
+        place_of = {(id(container), place[1]): place for container, place in places(document)}
+        for slot in delta.slots:
+            continuous = type(slot) is Slot
+            group = place_of[id(slot.container), slot.key] if continuous else id(slot)
+            groups.setdefault(group, []).append(slot)
+    return [group[0] if len(group) == 1 else JoinedSlot(group) for group in groups.values()]
+
+
+def unwrap_chunk(payload: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a `chunk` event's envelope and the family's own document inside its base64 bytes."""
+    try:
+        envelope = msgspec.json.decode(payload)
+        document = msgspec.json.decode(b64decode(envelope["bytes"], validate=True))
+    except (ValueError, TypeError, KeyError, RecursionError, Base64Error) as error:
+        raise WireError("a chunk does not hold base64 of JSON") from error
+    if type(document) is not dict:
+        raise WireError("a chunk does not hold a JSON object")
+    return envelope, document
+
+
+def wrap_chunk(document: dict[str, Any]) -> bytes:
+    """Return the payload of a `chunk` event that carries `document`."""
+    return msgspec.json.encode({"bytes": b64encode(msgspec.json.encode(document)).decode()})
+
+
+def decode_event(payload: bytes) -> dict[str, Any]:
+    """Return the JSON object of an event's payload; raise `WireError` for anything else."""
+    try:
+        document = msgspec.json.decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise WireError("an event does not hold JSON") from error
+    if type(document) is not dict:
+        raise WireError("an event does not hold a JSON object")
+    return document
+
+
+def _classify_delta(document: dict[str, Any], block: str) -> Delta:
+    delta = document.get("delta")
+    if type(delta) is dict:
+        text = delta.get("text")
+        if type(text) is str and len(delta) == 1 and document.keys() <= _PLAIN_EVENT:
+            return Delta(Kind.TEXT, block, f"{block}:text", text, ("delta", "text"))
+        for name, (kind, path) in _FLOWS.items():
+            if is_text(document, path):
+                return flowing(kind, document, path, _DELTA_EVENT, block=block, channel=name)
+    return whole(Kind.OTHER, document, _DELTA_EVENT, block=block)
+
+
+_FLOWS: dict[str, tuple[Kind, tuple[str | int, ...]]] = {
+    "text": (Kind.TEXT, ("delta", "text")),
+    "reasoning": (Kind.TEXT, ("delta", "reasoningContent", "text")),
+    "tool": (Kind.HELD, ("delta", "toolUse", "input")),
+    "toolResult": (Kind.TEXT, ("delta", "toolResult", 0, "text")),
+}
+
+
+def _block(document: dict[str, Any]) -> str:
+    index = document.get("contentBlockIndex")
+    return str(index) if type(index) is int else ""
+
+
+def _holder(document: Any, path: tuple[str | int, ...]) -> tuple[Any, str | int]:
+    for key in path[:-1]:
+        document = document[key]
+    return document, path[-1]
+
+
+def _is_at(slot: Slot, holder: Any, key: str | int) -> bool:
+    return type(slot) is Slot and slot.container is holder and slot.key == key
+
+
+def is_text(document: Any, path: tuple[str | int, ...]) -> bool:
+    """Say whether a string lies at `path`."""
+    for key in path:
+        if type(key) is int:
+            if type(document) is not list or len(document) <= key:
+                return False
+        elif type(document) is not dict or key not in document:
+            return False
+        document = document[key]
+    return type(document) is str
+
+
+def _copied(value: Any, path: tuple[str | int, ...], text: str) -> Any:
+    if not path:
+        return text
+    copy: Any = dict(value) if type(value) is dict else list(value)
+    copy[path[0]] = _copied(value[path[0]], path[1:], text)
+    return copy
