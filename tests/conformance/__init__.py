@@ -1,0 +1,1 @@
+"""Tests that walk whole registries, and tests of the simulators themselves."""
