@@ -1,8 +1,8 @@
 """Roles and rules as compared values, and the one decision they make about a call.
 
 A denial of any role overrides every allowance; a call that no rule allows is refused; a caller whose roles
-are not all defined is refused, since the missing role's denials are unknown. Denials compare without letter case
-and know a model by all its names (`model_ids`), allowances by what they say.
+are not all defined is refused, since the missing role's denials are unknown. Denials compare without letter
+case and know a model by all its names (`model_ids`), allowances by what they say.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
 """From files to a valid policy: read, parse, overlay, check, decode, hash.
 
-Every failure is an `InvalidPolicyError` that lists all problems found; a warning never stops a load. The passes
-are syntax, shape and credentials together, then, for a document of the right shape, meaning.
+Every failure is an `InvalidPolicyError` that lists all problems found; a warning never stops a load. The
+passes are syntax, shape and credentials together, then, for a document of the right shape, meaning.
 """
 
 import hashlib

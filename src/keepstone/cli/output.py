@@ -1,0 +1,122 @@
+"""What commands print: results on stdout as a table or JSON, errors on stderr; the same form everywhere.
+
+Text from files and the network loses its control characters before it reaches a terminal.
+"""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from keepstone.core.errors import KeepstoneError, PolicyError, UsageError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_NO_WRAP = 100_000
+
+
+def format_option(command: _Command) -> _Command:
+    """Add `--format table|json` to a command, passed as `output_format`."""
+    option = click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="How to print the result.",
+    )
+    return option(command)
+
+
+def emit(result: object, output_format: str = "table", *, columns: Sequence[str] = ()) -> None:
+    """Print a result on stdout.
+
+    `result` is a sequence of rows (maps or dataclasses), or one such object. JSON prints it whole; a table
+    prints `columns`, by default all fields of the first row, with `_` as a space in the heading.
+    """
+    plain = _plain(result)
+    if output_format == "json":
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
+        return
+    if isinstance(plain, Mapping):
+        plain = [{"field": name, "value": value} for name, value in plain.items()]
+        columns = ()
+    if plain:
+        _table(plain, columns or tuple(plain[0]))
+
+
+def fail(error: KeepstoneError) -> int:
+    """Print an error on stderr, every problem of a policy with its position, and return the exit code."""
+    problems = getattr(error, "problems", ())
+    for problem in problems:
+        path = f" (at `{problem.path}`)" if problem.path else ""
+        _complain(f"{problem.position}: {problem.severity}: {problem.message}{path}")
+        if problem.excerpt:
+            _complain(problem.excerpt)
+        if problem.hint:
+            _complain(f"      = {problem.hint}")
+    _complain(f"error: {error.message}")
+    if error.hint and not problems:
+        _complain(f"hint: {error.hint}")
+    return 2 if isinstance(error, (UsageError, PolicyError)) else 3
+
+
+def safe(text: object) -> str:
+    """Return text that cannot steer a terminal: control characters other than line ends become `·`."""
+    return "".join(char if char.isprintable() or char == "\n" else "·" for char in str(text))
+
+
+def talk(message: str) -> None:
+    """Tell something to the person at the terminal, on stderr."""
+    _complain(message)
+
+
+def _complain(text: str) -> None:
+    click.echo(safe(text), err=True)
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Print aligned columns; only a terminal wraps them, so that pipes see one row a line."""
+    # rich takes longer to import than most commands take to run.
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(safe(_cell(row.get(column, "")))) for column in columns))
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _NO_WRAP, highlight=False, file=sys.stdout)
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(str(each) for each in value)
+        case _:
+            return str(value)
+
+
+def _plain(value: object) -> Any:
+    """Return builtins only: dataclasses as maps, tuples as lists, anything else as its text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Mapping():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return str(value)
