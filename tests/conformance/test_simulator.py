@@ -89,7 +89,8 @@ def converse(target: Any, **more: Any) -> Any:
 
 
 def stream(target: Any) -> list[dict[str, Any]]:
-    return list(target.converse_stream(modelId=CLAUDE, messages=HELLO)["stream"])
+    with closing(target.converse_stream(modelId=CLAUDE, messages=HELLO)["stream"]) as events:
+        return list(events)
 
 
 def streamed_text(events: list[dict[str, Any]]) -> str:
@@ -313,9 +314,8 @@ class TestFaults:
 
     def test_an_error_inside_a_stream(self, bedrock: BedrockSimulator) -> None:
         bedrock.behave(Behaviour(stream_failure=model_stream_error(original_status=502)))
-        events: list[Any] = []
         with pytest.raises(botocore.exceptions.EventStreamError, match="modelStreamErrorException"):
-            events.extend(client(bedrock).converse_stream(modelId=CLAUDE, messages=HELLO)["stream"])
+            stream(client(bedrock))
 
     # Read by http.client: botocore takes a JSON body that was cut for an answer without members.
     @pytest.mark.parametrize(
