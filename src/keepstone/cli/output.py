@@ -92,7 +92,9 @@ def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None
         table.add_row(*(Text(safe(_cell(row.get(column, "")))) for column in columns))
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _NO_WRAP, highlight=False, file=sys.stdout)
-    console.print(table)
+    with console.capture() as printed:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in printed.get().rstrip().split("\n")))
 
 
 def _cell(value: object) -> str:

@@ -62,11 +62,18 @@ class Allowance:
         return not self.operations or operation in self.operations
 
     @property
-    def words(self) -> str:
-        """Return the rule as a phrase: who may use what, how, up to which class."""
-        models = ", ".join(f"`{each.pattern}`" for each in self.globs)
-        how = f" by {', '.join(sorted(self.operations))} only" if self.operations else ""
-        return f"role `{self.role}` may use {models}{how} up to {self.ceiling.label}"
+    def up_to(self) -> str:
+        """Return the rule as a phrase: who may use what, up to which class."""
+        return f"{self._who_may_use} up to {self.ceiling.label}"
+
+    @property
+    def only_by(self) -> str:
+        """Return the rule as a phrase: who may use what, by which operations."""
+        return f"{self._who_may_use} by {', '.join(sorted(self.operations))} only"
+
+    @property
+    def _who_may_use(self) -> str:
+        return f"role `{self.role}` may use {', '.join(f'`{each.pattern}`' for each in self.globs)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +202,13 @@ class Admission:
             if not any(glob.matches_any(names) for glob in rule.globs):
                 continue
             if not rule.may_operate(facts.operation):
-                message = f"{rule.words}, this call is {facts.operation}"
+                message = f"{rule.only_by}, this call is {facts.operation}"
                 near.append(Reason(ReasonCode.NO_RULE_ALLOWS, message, rule.path))
             elif facts.data_class > rule.ceiling:
-                message = f"{rule.words}, this call is {facts.data_class.label}"
+                message = f"{rule.up_to}, this call is {facts.data_class.label}"
                 near.insert(0, Reason(ReasonCode.DATA_CLASS_TOO_HIGH, message, rule.path))
             else:
-                return Decision.allow(rule.words, rule.path)
+                return Decision.allow(rule.up_to, rule.path)
         if near:
             return Decision(Outcome.REFUSE, tuple(near))
         return _no_rule(facts, f"`{facts.model_id[:256]}` by {facts.operation}")

@@ -5,6 +5,7 @@ combinations of answers. The text is meant to be read and edited by people, so i
 """
 
 import json
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -139,7 +140,7 @@ organisation:
   # The AWS Generative AI Security Scoping Matrix: scope {_SCOPES[answers.scope]}.
   scoping_matrix: {answers.scope}
   # Whose law applies: EU, ISO 3166 codes of countries and parts (DE, US-CA).
-  jurisdictions: [{", ".join(answers.jurisdictions)}]
+  jurisdictions: [{", ".join(map(_word, answers.jurisdictions))}]
 
 data:
   # Class of a call that states none in the header X-Keepstone-Data-Class.
@@ -206,7 +207,7 @@ def _bedrock(answers: Answers) -> str:
 upstreams:
   bedrock:
     kind: bedrock
-    region: {answers.region}
+    region: {_word(answers.region)}
     # Calls are signed with the AWS credential chain of this process.
 
 # Inference profiles of other geographies are not listed, so that calls stay where you chose.
@@ -262,6 +263,11 @@ record:
   # An answer leaves only after its record is on disk.
   durability: strict
 """
+
+
+def _word(text: str) -> str:
+    """Return a plain scalar where the text allows it."""
+    return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", text) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

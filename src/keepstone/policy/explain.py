@@ -1,0 +1,249 @@
+"""The policy in plain language: a whole document, or one decision with every rule that was considered."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from keepstone.core.decision import Decision
+from keepstone.core.exchange import Operation
+from keepstone.policy.admission import Allowance, CallFacts, Denial
+from keepstone.policy.compile import CompiledPolicy
+from keepstone.policy.model_ids import names_for_denial, names_of
+from keepstone.policy.schema import (
+    Action,
+    AllowRule,
+    BedrockUpstream,
+    BlockAction,
+    DenyRule,
+    DevUpstream,
+    Directions,
+    Durability,
+    Guardrail,
+    Limit,
+    Model,
+    OpenAIUpstream,
+    PiiType,
+    Policy,
+    Role,
+    StreamScan,
+    Upstream,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its sentences."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsideredRule:
+    """One rule that a decision looked at, and what it said about the call."""
+
+    rule: str
+    effect: str
+    says: str
+
+
+def explain_document(policy: Policy) -> tuple[Section, ...]:
+    """Return the document as sections of plain sentences; the last one tells what is not protected."""
+    roles = policy.identities.roles.items()
+    sections = [
+        Section("Organisation", tuple(_organisation(policy))),
+        *(Section(f"Role {name}", tuple(_role(role))) for name, role in roles),
+        Section("Models", tuple(_model(each, policy) for each in policy.models)),
+        *(
+            Section(f"Guardrail {name}", tuple(_guardrail(guardrail)))
+            for name, guardrail in policy.guardrails.items()
+        ),
+        Section("Limits", tuple(_limit(each) for each in policy.limits) or ("No limit is set.",)),
+        Section("Record", tuple(_record(policy))),
+        Section("Not protected", tuple(_gaps(policy))),
+    ]
+    return tuple(each for each in sections if each.sentences)
+
+
+def explain_decision(policy: CompiledPolicy, facts: CallFacts) -> tuple[Decision, tuple[ConsideredRule, ...]]:
+    """Return the decision about a call and what each rule of its roles said, denials first."""
+    considered = tuple(
+        ConsideredRule(rule.path, "deny" if isinstance(rule, Denial) else "allow", _says(rule, facts))
+        for rule in policy.admission.rules_of(facts.principal)
+    )
+    return policy.admit(facts), considered
+
+
+def _says(rule: Allowance | Denial, facts: CallFacts) -> str:
+    without_model = facts.operation is Operation.APPLY_GUARDRAIL
+    if isinstance(rule, Denial):
+        names = () if without_model else names_for_denial(facts.model_id)
+        return "denies the call" if rule.hits(facts.operation, facts.data_class, names) else "does not apply"
+    if not rule.may_operate(facts.operation):
+        return f"does not speak of {facts.operation}"
+    if without_model:
+        return "allows the call"
+    if not any(glob.matches_any(names_of(facts.model_id)) for glob in rule.globs):
+        return "is about other models"
+    if facts.data_class > rule.ceiling:
+        return f"allows up to {rule.ceiling.label} only"
+    return "allows the call"
+
+
+def _organisation(policy: Policy) -> Iterator[str]:
+    organisation = policy.organisation
+    purpose = f" uses models for {organisation.use_case}" if organisation.use_case else " uses models"
+    yield f"{organisation.name}{purpose}, in scope {organisation.scoping_matrix} of the Scoping Matrix."
+    if organisation.jurisdictions:
+        yield f"The law of {_listed(organisation.jurisdictions)} applies."
+    yield f"A call that states no data class counts as {policy.data.default_class}."
+    keys = policy.identities.keys
+    yield f"API keys live {keys.default_lifetime} unless stated, at most {keys.max_lifetime}."
+
+
+def _role(role: Role) -> Iterator[str]:
+    if role.description:
+        yield f"Who: {role.description}."
+    for denial in role.deny:
+        yield _denial(denial)
+    for rule in role.allow:
+        yield _allowance(rule)
+    if not role.allow:
+        yield "May do nothing."
+
+
+def _allowance(rule: AllowRule) -> str:
+    how = "every operation" if "*" in rule.operations else _listed(rule.operations)
+    return f"May use {_models(rule.models)} by {how}, with data up to {rule.max_data_class}."
+
+
+def _denial(rule: DenyRule) -> str:
+    how = "" if "*" in rule.operations else f" by {_listed(rule.operations)}"
+    above = f" with data above {rule.above}" if rule.above else ""
+    because = f" ({rule.because})" if rule.because else ""
+    return f"Must not use {_models(rule.models)}{how}{above}{because}."
+
+
+def _model(model: Model, policy: Policy) -> str:
+    ways = [
+        f"`{name}` ({_where(policy.upstreams[name])})" for name in model.upstreams if name in policy.upstreams
+    ]
+    return (
+        f"`{model.id}` is reached by {', then '.join(ways)}; cleared up to {model.max_data_class}; "
+        f"inspected by guardrail `{model.guardrail}`."
+    )
+
+
+def _where(upstream: Upstream) -> str:
+    match upstream:
+        case BedrockUpstream():
+            return f"Amazon Bedrock in {upstream.region}"
+        case OpenAIUpstream():
+            return f"the server at {upstream.base_url}"
+        case DevUpstream():
+            return f"the development model, {upstream.behaviour}"
+
+
+def _guardrail(guardrail: Guardrail) -> Iterator[str]:
+    for direction, phrase in (("input", "On the way to the model"), ("output", "On the way back")):
+        blocked = [*_kinds(guardrail, direction, Action.BLOCK)]
+        masked = [*_kinds(guardrail, direction, Action.ANONYMIZE)]
+        if blocked:
+            yield f"{phrase}, {_listed(blocked)} block the call."
+        if masked:
+            yield f"{phrase}, {_listed(masked)} are masked."
+    if guardrail.injection.action is BlockAction.BLOCK:
+        yield f"Prompt attacks block the call, at strength {guardrail.injection.strength}."
+    if guardrail.stream is StreamScan.BUFFERED:
+        yield "A stream is held until all of it was inspected."
+    if guardrail.uninspectable == "block":
+        yield "Images and documents that cannot be read are refused."
+
+
+def _kinds(guardrail: Guardrail, direction: str, wanted: Action) -> Iterator[str]:
+    """Yield what a guardrail looks for with one action in one direction."""
+    for name, action in guardrail.pii.items():
+        if _in_direction(action, direction) is wanted:
+            yield name.value
+    if _in_direction(guardrail.credentials, direction) is wanted:
+        yield "credentials"
+    for regex in guardrail.regexes:
+        if _in_direction(regex.action, direction) is wanted:
+            yield f"pattern `{regex.name}`"
+    words = sum(_word_action(word, direction) == wanted for word in guardrail.words)
+    if words:
+        yield f"{words} custom word{'s' * (words > 1)}"
+
+
+def _in_direction(action: Action | Directions, direction: str) -> Action:
+    if isinstance(action, Directions):
+        return action.input if direction == "input" else action.output
+    return action
+
+
+def _word_action(word: object, direction: str) -> str:
+    if isinstance(word, str):
+        return BlockAction.BLOCK
+    return str(getattr(word, "action", None) or getattr(word, direction))
+
+
+def _limit(limit: Limit) -> str:
+    bounds = []
+    if limit.requests is not None:
+        bounds.append(f"{limit.requests} requests")
+    if limit.tokens is not None:
+        bounds.append(f"{limit.tokens} tokens")
+    whose = "the organisation" if limit.scope == "organisation" else f"each {limit.scope}"
+    roles = "" if "*" in limit.roles else f" with role {_listed(limit.roles)}"
+    models = "" if "*" in limit.models else f" on {_models(limit.models)}"
+    return f"`{limit.name}`: {whose}{roles} may spend {' and '.join(bounds)} in {limit.window}{models}."
+
+
+def _record(policy: Policy) -> Iterator[str]:
+    if policy.record.durability is Durability.STRICT:
+        yield "An answer leaves only after its record is on disk."
+    yield f"Records are kept {policy.retention.ledger_days} days; texts of calls are not stored."
+
+
+def _gaps(policy: Policy) -> Iterator[str]:
+    """Yield what a reader may think is protected and is not."""
+    if not policy.limits:
+        yield "Nothing bounds how much anyone spends."
+    for name, guardrail in policy.guardrails.items():
+        for gap in _guardrail_gaps(guardrail):
+            yield f"Guardrail `{name}`: {gap}"
+    if policy.record.durability is Durability.BOUNDED:
+        yield f"A crash can lose the record of the last {policy.record.window}."
+    for name, upstream in policy.upstreams.items():
+        url = getattr(upstream, "base_url", "") or getattr(upstream, "endpoint_url", "")
+        if url.startswith("http://"):
+            yield f"Calls to upstream `{name}` are not encrypted."
+    yield "Names and postal addresses of people follow no pattern and are not found."
+
+
+def _guardrail_gaps(guardrail: Guardrail) -> Iterator[str]:
+    seen = {name for name, action in guardrail.pii.items() if _acts_both_ways(action)}
+    missing = [each.value for each in PiiType if each not in seen]
+    if not seen:
+        yield "no personal data is masked or blocked in both directions."
+    elif missing:
+        yield f"passes in one direction or both: {_listed(missing)}."
+    if not _acts_both_ways(guardrail.credentials):
+        yield "credentials can pass."
+    if guardrail.injection.action is BlockAction.NONE:
+        yield "prompt attacks are noted, not blocked."
+    if guardrail.uninspectable == "allow":
+        yield "images and documents pass uninspected."
+
+
+def _acts_both_ways(action: Action | Directions) -> bool:
+    return all(_in_direction(action, each) is not Action.NONE for each in ("input", "output"))
+
+
+def _models(globs: Sequence[str]) -> str:
+    return "every model" if "*" in globs else _listed([f"`{each}`" for each in globs])
+
+
+def _listed(words: Sequence[str]) -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
