@@ -89,7 +89,7 @@ def _answers(given: dict[str, str | int | None], *, ask: bool, schema: str) -> A
 
 
 def _value(
-    given: str | int | None, question: str, default: str, *, ask: bool, choices: Sequence[str] = () = None
+    given: str | int | None, question: str, default: str, *, ask: bool, choices: Sequence[str] = ()
 ) -> str:
     if given is not None:
         return str(given)
