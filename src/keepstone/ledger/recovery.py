@@ -17,7 +17,7 @@ from keepstone.ledger.disk import Disk, make_folder, sync_folder
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from keepstone.ledger.publisher import Publisher
-from keepstone.ledger.store import CHECKPOINT, LOCK, WAL, TileStore
+from keepstone.ledger.store import CHECKPOINT, LOCK, WAL, TileStore, read_segments
 from keepstone.ledger.tiles import TileBuilder
 
 
@@ -45,12 +45,6 @@ def lock(directory: Path) -> int:
             code="ledger.locked",
         ) from error
     return descriptor
-
-
-def read_segments(directory: Path) -> list[tuple[str, bytes]]:
-    """Return (name, bytes) of the write-ahead log's segments, oldest first."""
-    folder = directory / WAL
-    return [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.wal"))]
 
 
 def recover(directory: Path, key: LedgerKey, disk: Disk) -> Recovered:

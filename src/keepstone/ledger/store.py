@@ -1,5 +1,8 @@
 """Reading the static form from a folder: checkpoint, tiles, bundles, and tree nodes out of them."""
 
+import fcntl
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from keepstone.core.errors import LedgerCorrupt, LedgerError
@@ -10,6 +13,53 @@ CHECKPOINT = "checkpoint"
 PRUNED = "pruned"
 WAL = "wal"
 LOCK = "wal/lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a folder held at one moment: the published note, the segments (None without `wal`)."""
+
+    checkpoint: str | None
+    segments: list[tuple[str, bytes]] | None
+
+
+def read_segments(directory: Path) -> list[tuple[str, bytes]]:
+    """Return (name, bytes) of the write-ahead log's segments, oldest first."""
+    return [(path.name, path.read_bytes()) for path in sorted((directory / WAL).glob("*.wal"))]
+
+
+def snapshot(directory: Path) -> Snapshot:
+    """Read checkpoint and segments so that they fit together, also while a writer replaces them."""
+    tiles = TileStore(directory)
+    for _ in range(100):
+        before = tiles.checkpoint()
+        try:
+            segments = read_segments(directory)
+        except FileNotFoundError:  # published and deleted between listing and reading
+            continue
+        except OSError as error:
+            raise LedgerError(
+                "the write-ahead log cannot be read", hint="check owner and permissions"
+            ) from error
+        names = [path.name for path in sorted((directory / WAL).glob("*.wal"))]
+        if before == tiles.checkpoint() and names == [name for name, _ in segments]:
+            return Snapshot(before, segments if (directory / WAL).is_dir() else None)
+    raise LedgerError("the ledger changes too fast to be read", hint="try again")
+
+
+def is_live(directory: Path) -> bool:
+    """Say whether a process holds the ledger for writing."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class TileStore:

@@ -1,10 +1,10 @@
 """The write-ahead log's bytes: frames, and the judgement of what a crash left behind; pure.
 
 A segment file is a row of frames. A frame is a header (magic, body length, CRC of the body, CRC of the
-header) and a body; the header has its own CRC, so a damaged length is never mistaken for a frame that ends too
-early. Frames are: one `segment` (where it starts, of which log), any number of `batch`es, one `seal` when the
-next segment exists. A batch is written with one write and is one unit: its records together with the signed
-root of the tree after them.
+header) and a body; the header has its own CRC, so a damaged length is never mistaken for a frame that ends
+too early. Frames are: one `segment` (where it starts, of which log), any number of `batch`es, one `seal` when
+the next segment exists. A batch is written with one write and is one unit: its records together with the
+signed root of the tree after them.
 
 What a crash can leave is a prefix of a frame, or sectors of zeros where blocks never reached the disk. Only
 that is torn. Everything else that does not check is damage, and damage is never repaired silently.

@@ -48,8 +48,8 @@ class Ledger:
     """A Merkle log that is being written. Open it with `Ledger.open`, end it with `close`.
 
     `size` and `root` are of the last batch that was acknowledged. `failure` is the state of the disk: None
-    when all is well, `LedgerFull` while writes are refused and will be tried again, another `LedgerError` when
-    only a restart helps. `repaired` says what start-up repaired, empty when nothing.
+    when all is well, `LedgerFull` while writes are refused and will be tried again, another `LedgerError`
+    when only a restart helps. `repaired` says what start-up repaired, empty when nothing.
     """
 
     def __init__(
