@@ -14,6 +14,7 @@ from keepstone.gateway.wire.converse_blocks import MESSAGE_BLOCKS, SYSTEM_BLOCKS
 from keepstone.gateway.wire.rules import (
     DocumentText,
     blocks,
+    by_role,
     each,
     mapping,
     of,
@@ -23,24 +24,7 @@ from keepstone.gateway.wire.rules import (
     text,
     tree,
 )
-from keepstone.gateway.wire.slots import Origin, Walk
-
-_ROLES = {"user": Origin.USER, "assistant": Origin.ASSISTANT, "system": Origin.SYSTEM}
-
-
-def _message(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
-    message = container[key]
-    role = message["role"]
-    origin = _ROLES.get(role, Origin.UNKNOWN)
-    for name in message:
-        if name == "content":
-            _MESSAGE_CONTENT(walk, message, name, origin)
-        elif name == "role":
-            if origin is Origin.UNKNOWN:
-                walk.plain(message, name)
-        else:
-            walk.entry(message, name, Origin.UNKNOWN)
-
+from keepstone.gateway.wire.slots import Origin
 
 _MESSAGE_CONTENT = blocks(MESSAGE_BLOCKS)
 
@@ -68,7 +52,7 @@ _SETTINGS = {
 }
 
 REQUEST = {
-    "messages": each(_message),
+    "messages": each(by_role({"content": _MESSAGE_CONTENT})),
     "system": of(Origin.SYSTEM, blocks(SYSTEM_BLOCKS)),
     "toolConfig": of(Origin.SYSTEM, struct({"tools": each(_TOOL), "toolChoice": plain})),
     "promptVariables": of(Origin.USER, mapping(struct({"text": text}))),

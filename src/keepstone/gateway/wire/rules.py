@@ -9,17 +9,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keepstone.core.errors import RequestError
 from keepstone.gateway.wire.slots import (
     Base64Slot,
+    EmbeddedSlot,
     Origin,
     Slot,
     Walk,
+    decode_document,
     locate,
     readable_base64,
 )
 
 Rule = Callable[[Walk, Any, Any, Origin], None]
 Shape = Mapping[str, Rule]
+
+ROLES = {
+    "user": Origin.USER,
+    "USER": Origin.USER,
+    "assistant": Origin.ASSISTANT,
+    "CHATBOT": Origin.ASSISTANT,
+    "system": Origin.SYSTEM,
+    "SYSTEM": Origin.SYSTEM,
+    "developer": Origin.SYSTEM,
+    "tool": Origin.TOOL,
+    "TOOL": Origin.TOOL,
+}
 
 TEXT_FORMATS = frozenset({"txt", "md", "csv", "html"})
 
@@ -64,6 +79,8 @@ def signature(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
         walk.tree(container, key, Origin.UNKNOWN)
 
 
+_NUMBERS = frozenset({int, float})
+_MOST_EMBEDDED = 64 * 1024
 _SIGNATURE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
 
@@ -121,6 +138,28 @@ def blocks(shape: Shape) -> Rule:
     return apply
 
 
+def by_role(shape: Shape) -> Rule:
+    """The member is a message: its `role` says the origin of what follows `shape` in it."""
+
+    def apply(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
+        value = container[key]
+        if type(value) is not dict:
+            walk.tree(container, key, Origin.UNKNOWN)
+            return
+        role = value.get("role")
+        origin = ROLES.get(role, Origin.UNKNOWN) if type(role) is str else Origin.UNKNOWN
+        for name in value:
+            rule = shape.get(name)
+            if rule is not None:
+                rule(walk, value, name, origin)
+            elif name != "role":
+                walk.entry(value, name, Origin.UNKNOWN)
+            elif origin is Origin.UNKNOWN:
+                walk.plain(value, name)
+
+    return apply
+
+
 def mapping(rule: Rule) -> Rule:
     """The member is an object with keys of the caller's choice and values that follow `rule`."""
 
@@ -162,6 +201,30 @@ def media(shape: Shape) -> Rule:
             members(walk, value, inner, Origin.UNKNOWN)
 
     return apply
+
+
+def numbers(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
+    """The member is a vector, or vectors by name or number; strings among them are inspected."""
+    value = container[key]
+    if not (type(value) is list and _NUMBERS.issuperset(map(type, value))):
+        walk.plain(container, key)
+
+
+def json_text(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
+    """The member is JSON within a string: what is read and masked are the strings inside it."""
+    value = container[key]
+    if type(value) is str and len(value) <= _MOST_EMBEDDED:
+        try:
+            root = decode_document(value.encode())
+        except RequestError:
+            walk.text(container, key, origin)
+            return
+        inside = Walk()
+        inside.tree([root], 0, origin)
+        walk.slots.extend(EmbeddedSlot(container, key, slot, root) for slot in inside.slots)
+        return
+    # A longer one would cost too much to write again for every mask: it is read as it stands.
+    walk.text(container, key, origin)
 
 
 def text_file(walk: Walk, container: Any, key: Any, origin: Origin) -> None:

@@ -143,6 +143,28 @@ class Base64Slot(Slot):
             self.container[self.key] = b64encode(new.encode()).decode()
 
 
+class EmbeddedSlot(Slot):
+    """A text inside a JSON document that is itself the string `container[key]`."""
+
+    __slots__ = ("_inner", "_root")
+
+    def __init__(self, container: Any, key: Any, inner: Slot, root: Any) -> None:
+        super().__init__(container, key, inner.origin)
+        self._inner = inner
+        self._root = root
+
+    @property
+    def value(self) -> str:
+        """Return the text inside the inner document."""
+        return self._inner.value
+
+    def replace(self, new: str) -> None:
+        """Put `new` in the inner document and write that one again, unless it says the same."""
+        if new != self.value:
+            self._inner.replace(new)
+            self.container[self.key] = msgspec.json.encode(self._root).decode()
+
+
 def readable_base64(value: object) -> str | None:
     """Return the text of a base64 UTF-8 file, or `None` when it cannot be read as text.
 

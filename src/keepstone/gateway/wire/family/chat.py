@@ -1,0 +1,144 @@
+"""The chat-completions bodies that several families share (messages in, choices out)."""
+
+from typing import Any
+
+from keepstone.gateway.wire.deltas import Delta, Kind, flowing, is_text, padding, whole
+from keepstone.gateway.wire.family.shaped import BEDROCK, Document, Path, ShapedFamily, counted_at, settings
+from keepstone.gateway.wire.rules import (
+    Shape,
+    blocks,
+    each,
+    json_text,
+    message,
+    of,
+    opaque,
+    struct,
+    text,
+    text_or,
+    tree,
+)
+from keepstone.gateway.wire.slots import Origin
+
+_FUNCTION = struct({**settings("name"), "arguments": of(Origin.ASSISTANT, json_text)})
+_CALLS = each(struct({**settings("id", "type", "index"), "function": _FUNCTION}))
+_PARTS: Shape = {
+    **settings("type"),
+    "text": text,
+    "image_url": opaque,
+    "input_audio": opaque,
+    "file": opaque,
+}
+_MESSAGE: Shape = {
+    "content": text_or(blocks(_PARTS)),
+    "refusal": text,
+    "reasoning_content": text,
+    "tool_calls": _CALLS,
+    **settings("tool_call_id"),
+}
+_DECLARED = struct(
+    {**settings("type"), "function": struct({**settings("name"), "description": text, "parameters": tree})}
+)
+
+REQUEST: Shape = {
+    **settings(
+        "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "stream"
+    ),
+    **settings("tool_choice", "n", "seed", "reasoning_effort"),
+    "messages": each(message(_MESSAGE)),
+    "tools": of(Origin.SYSTEM, each(_DECLARED)),
+    "prompt": of(Origin.USER, text),
+}
+"""A chat request."""
+
+_CHOICE: Shape = {
+    **settings("index", "stop_reason", "finish_reason", "logprobs"),
+    "message": struct({**_MESSAGE, **settings("role")}),
+    "delta": struct({**_MESSAGE, **settings("role")}),
+    "text": text,
+}
+ANSWER: Shape = {
+    **settings("id", "object", "created", "model", "usage", "service_tier", "system_fingerprint"),
+    "choices": each(struct(_CHOICE)),
+    "outputs": each(struct({**settings("stop_reason"), "text": text})),
+}
+"""A chat answer, whole or in chunks, and Mistral's older list of outputs."""
+
+_CHUNK: Shape = {**ANSWER, **BEDROCK, "p": padding}
+_HEAD: Path = ("choices", 0)
+_FLOWS: dict[str, tuple[Kind, Path]] = {
+    "text": (Kind.TEXT, (*_HEAD, "delta", "content")),
+    "message": (Kind.TEXT, (*_HEAD, "message", "content")),
+    "completion": (Kind.TEXT, (*_HEAD, "text")),
+    "outputs": (Kind.TEXT, ("outputs", 0, "text")),
+    "reasoning": (Kind.TEXT, (*_HEAD, "delta", "reasoning_content")),
+    "tool": (Kind.HELD, (*_HEAD, "delta", "tool_calls", 0, "function", "arguments")),
+}
+
+
+def classify(document: Document) -> Delta:
+    """Return the meaning of one chunk; the channel of a tool call is its index."""
+    final = _is_last(document)
+    for channel, (kind, path) in _FLOWS.items():
+        if is_text(document, path) and (not final or _text_at(document, path)):
+            name = f"{channel}{_call_index(document)}" if kind is Kind.HELD else channel
+            return flowing(kind, document, path, _CHUNK, block="0", channel=name, final=final)
+    return whole(Kind.END if final else Kind.METADATA, document, _CHUNK)
+
+
+def _is_last(document: Any) -> bool:
+    for holder in (document.get("choices"), document.get("outputs")):
+        if type(holder) is list and holder and type(holder[0]) is dict:
+            return any(holder[0].get(name) is not None for name in ("finish_reason", "stop_reason"))
+    return False
+
+
+def _text_at(document: Any, path: Path) -> str:
+    for key in path:
+        document = document[key]
+    return str(document)
+
+
+def _call_index(document: Any) -> int:
+    index = document["choices"][0]["delta"]["tool_calls"][0].get("index")
+    return index if type(index) is int else 0
+
+
+def answer(sentence: str) -> Document:
+    """Return a whole chat answer."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": sentence},
+        "finish_reason": "content_filter",
+    }
+    counted = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    return {
+        "id": "keepstone",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "keepstone",
+        "choices": [choice],
+        "usage": counted,
+    }
+
+
+def events(sentence: str) -> list[Document]:
+    """Return the chunks of a whole chat answer."""
+    head = {"id": "keepstone", "object": "chat.completion.chunk", "created": 0, "model": "keepstone"}
+    delta = {"role": "assistant", "content": sentence}
+    return [
+        {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
+        {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]},
+    ]
+
+
+CHAT = ShapedFamily(
+    name="chat",
+    request=REQUEST,
+    response=ANSWER,
+    answer=answer,
+    events=events,
+    meaning=classify,
+    counted=counted_at("usage", ("prompt_tokens", "completion_tokens", "", "")),
+    limit=(("max_completion_tokens",), ("max_tokens",)),
+)
+"""The families that speak chat completions: OpenAI's open models, Qwen, Jamba, DeepSeek."""
