@@ -1,0 +1,130 @@
+"""Amazon Bedrock Runtime as an upstream: signs, forwards, and hands the answer back untouched."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import quote
+
+import botocore.exceptions
+import botocore.session
+
+from keepstone.aws.signing import Credentials, Signer
+from keepstone.core.errors import UpstreamError
+from keepstone.core.exchange import Operation
+from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
+from keepstone.gateway.upstreams.http import HttpPool, Origin, Response
+from keepstone.gateway.wire.eventstream import EventDecoder, WireEvent
+
+ACTIONS = {
+    Operation.CONVERSE: "converse",
+    Operation.CONVERSE_STREAM: "converse-stream",
+    Operation.INVOKE_MODEL: "invoke",
+    Operation.INVOKE_MODEL_STREAM: "invoke-with-response-stream",
+    Operation.COUNT_TOKENS: "count-tokens",
+}
+CREDENTIALS_AGE = 60.0  # seconds after which the AWS chain is asked again; it refreshes long before expiry
+
+
+class Authorizer(Protocol):
+    """Turns a request into the headers that authenticate it."""
+
+    async def headers(self, host: str, path: str, body: bytes) -> Sequence[tuple[str, str]]:
+        """Return the headers to send, content type included."""
+        ...
+
+
+class BearerToken:
+    """Amazon Bedrock API key; `read` fetches it from where the policy refers to."""
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+
+    async def headers(self, host: str, path: str, body: bytes) -> Sequence[tuple[str, str]]:
+        """Return an `Authorization: Bearer` header."""
+        return [("content-type", "application/json"), ("authorization", f"Bearer {self._read()}")]
+
+
+class SigV4:
+    """Signs with what the AWS credential chain gives: environment, profile, web identity, container, instance."""
+
+    def __init__(self, region: str, profile: str = "") -> None:
+        self._signer = Signer(region)
+        self._session = botocore.session.Session(profile=profile or None)
+        self._credentials: Credentials | None = None
+        self._read_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def headers(self, host: str, path: str, body: bytes) -> Sequence[tuple[str, str]]:
+        """Return the signature's headers; raise `UpstreamError` when the chain has no credentials."""
+        now = asyncio.get_running_loop().time()
+        credentials = self._credentials
+        if credentials is None or now - self._read_at > CREDENTIALS_AGE:
+            credentials = await self._read(now)
+        return self._signer.sign(credentials, host, path, body, datetime.now(UTC))
+
+    async def _read(self, now: float) -> Credentials:
+        async with self._lock:
+            if self._credentials is not None and now - self._read_at <= CREDENTIALS_AGE:
+                return self._credentials
+            try:
+                self._credentials = await asyncio.to_thread(self._from_chain)
+            except botocore.exceptions.BotoCoreError as error:
+                raise UpstreamError("the AWS credential chain failed", code="upstream.credentials") from error
+            self._read_at = now
+            return self._credentials
+
+    def _from_chain(self) -> Credentials:
+        found = self._session.get_credentials()
+        if found is None:
+            hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the upstream a `bearer_token`"
+            raise UpstreamError("the AWS credential chain has no credentials", hint=hint, code="upstream.credentials")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+
+
+class BedrockRuntime:
+    """One region's Bedrock Runtime."""
+
+    def __init__(self, name: str, attempts: int, origin: Origin, authorizer: Authorizer) -> None:
+        self.name = name
+        self.attempts = attempts
+        self._origin = origin
+        self._pool = HttpPool(origin)
+        self._authorizer = authorizer
+
+    def supports(self, operation: Operation) -> bool:
+        """Say whether Bedrock itself serves the operation; guardrails are applied by the gateway."""
+        return operation in ACTIONS
+
+    async def send(self, request: UpstreamRequest) -> UpstreamReply:
+        """Forward one call."""
+        path = f"{self._origin.base_path}/model/{quote(request.model_id, safe='-._~')}/{ACTIONS[request.operation]}"
+        headers = [*await self._authorizer.headers(self._origin.authority, path, request.body), *request.headers]
+        stream = request.operation.streams
+        response = await self._pool.post(path, headers, request.body, stream=stream)
+        error_type = response.headers.get("x-amzn-errortype", "").partition(":")[0]
+        if response.chunks is None:
+            return UpstreamReply(response.status, response.headers, response.body, error_type=error_type)
+        return UpstreamReply(response.status, response.headers, events=_events(response))
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        await self._pool.close()
+
+
+def endpoint(region: str, endpoint_url: str = "") -> str:
+    """Return the URL of Bedrock Runtime in `region`, unless `endpoint_url` overrides it."""
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return endpoint_url or f"https://bedrock-runtime.{region}.{suffix}"
+
+
+async def _events(response: Response) -> AsyncIterator[WireEvent]:
+    assert response.chunks is not None  # noqa: S101 - the caller has just looked
+    decoder = EventDecoder()
+    async with aclosing(response.chunks) as chunks:  # type: ignore[type-var]  # the pool gives a generator
+        async for chunk in chunks:
+            for event in decoder.feed(chunk):
+                yield event
+    decoder.close()

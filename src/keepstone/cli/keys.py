@@ -1,0 +1,133 @@
+"""`keepstone keys`: create, list and revoke the API keys that callers hold."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from keepstone.cli.output import emit, format_option, talk
+from keepstone.core.errors import UsageError
+from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.settings import from_environment
+
+home_option = click.option(
+    "--home", type=click.Path(path_type=Path), help="Where the gateway keeps its state.  [default: .keepstone]"
+)
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys; a running gateway obeys at its next call."""
+
+
+@keys.command(
+    epilog="""\b
+Examples:
+  keepstone keys create --name chatbot --role application
+  keepstone keys create --name nightly --role analyst --expires 30d --model 'anthropic.*' --operation Converse
+"""
+)
+@click.option("--name", required=True, help="Who or what will hold the key; stands in every record.")
+@click.option("--role", "roles", multiple=True, required=True, help="A role of the policy; may be repeated.")
+@click.option("--expires", default="", help="Lifetime, such as `12h` or `30d`.  [default: the policy's]")
+@click.option("--model", "models", multiple=True, help="Narrow the roles to these models; `*` is a wildcard.")
+@click.option("--operation", "operations", multiple=True, type=click.Choice([each.value for each in Operation]))
+@click.option(
+    "--data-class",
+    type=click.Choice([each.label for each in DataClass], case_sensitive=False),
+    default="Public",
+    show_default=True,
+    help="The least class that calls with this key carry.",
+)
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
+@home_option
+@format_option
+def create(  # noqa: PLR0913 - one parameter per option
+    name: str,
+    roles: tuple[str, ...],
+    expires: str,
+    models: tuple[str, ...],
+    operations: tuple[str, ...],
+    data_class: str,
+    policy_file: Path | None,
+    home: Path | None,
+    output_format: str,
+) -> None:
+    """Create a key and print it, once: only its hash is kept."""
+    from keepstone.policy.compile import compile_policy
+    from keepstone.policy.duration import parse_duration
+    from keepstone.policy.load import load
+    from keepstone.store.engine import open_database
+    from keepstone.store.keys import KeyRequest, KeyStore
+
+    settings = from_environment()
+    policy = compile_policy(load(policy_file or settings.policy, settings.environment))
+    known = policy.document.identities.roles
+    for role in roles:
+        if role not in known:
+            raise UsageError(f"the policy has no role `{role}`", hint=f"it has {', '.join(sorted(known))}")
+    try:
+        lifetime = parse_duration(expires) if expires else policy.keys.default_lifetime_ns
+    except ValueError as error:
+        raise UsageError(f"`--expires`: {error}") from error
+    if lifetime > policy.keys.max_lifetime_ns:
+        longest = policy.document.identities.keys.max_lifetime
+        raise UsageError(f"`--expires` is longer than the policy's `identities.keys.max_lifetime`, {longest}")
+    if not name.isprintable() or not 0 < len(name) <= 100:
+        raise UsageError("`--name` is not 1 to 100 printable characters")
+    now = time.time_ns()
+    request = KeyRequest(name, roles, now + lifetime, models, operations, DataClass.parse(data_class))
+    key, token = KeyStore(open_database((home or settings.home) / "keepstone.db")).create(request, now)
+    if output_format == "json":
+        emit({"id": key.id, "name": key.name, "token": token, "expires": _date(key.expires_ns)}, output_format)
+        return
+    click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
+    talk(f"key `{key.id}` for `{key.name}` is good until {_date(key.expires_ns)}; it is not shown again")
+
+
+@keys.command("list", epilog="Example: `keepstone keys list --format json`")
+@home_option
+@format_option
+def list_keys(home: Path | None, output_format: str) -> None:
+    """List all keys and what they are good for; never the keys themselves."""
+    from keepstone.store.engine import open_database
+    from keepstone.store.keys import KeyStore
+
+    now = time.time_ns()
+    store = KeyStore(open_database((home or from_environment().home) / "keepstone.db"))
+    rows = [
+        {
+            "id": key.id,
+            "name": key.name,
+            "state": key.state(now),
+            "roles": ", ".join(key.roles),
+            "models": ", ".join(key.models) or "as the roles allow",
+            "operations": ", ".join(key.operations) or "as the roles allow",
+            "least_class": key.data_class.label,
+            "expires": _date(key.expires_ns),
+        }
+        for key in store.all()
+    ]
+    if not rows and output_format == "table":
+        talk("there are no keys; create one with `keepstone keys create --name NAME --role ROLE`")
+    emit(rows, output_format)
+
+
+@keys.command(epilog="Example: `keepstone keys revoke 3f9c2a7b10de`")
+@click.argument("key_id")
+@home_option
+def revoke(key_id: str, home: Path | None) -> None:
+    """Revoke a key; running gateways refuse it from their next call on."""
+    from keepstone.store.engine import open_database
+    from keepstone.store.keys import KeyStore
+
+    store = KeyStore(open_database((home or from_environment().home) / "keepstone.db"))
+    key = store.revoke(key_id, time.time_ns())
+    if key is None:
+        raise UsageError("there is no key of this id", hint="`keepstone keys list` shows the ids")
+    talk(f"key `{key.id}` for `{key.name}` is revoked since {_date(key.revoked_ns or 0)}")
+
+
+def _date(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M UTC")

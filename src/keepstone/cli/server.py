@@ -1,0 +1,197 @@
+"""Runs a gateway under uvicorn: watches the policy, obeys signals, stops without dropping a call."""
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from keepstone.core.errors import KeepstoneError, UsageError
+from keepstone.policy.compile import CompiledPolicy
+from keepstone.policy.load import overlay_path
+from keepstone.wiring import Service, open_service
+from keepstone.core.settings import Settings
+
+GRACE_S = 30
+WATCH_S = 1.0
+PRUNE_S = 24 * 3600
+LOG = logging.getLogger("keepstone")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, and the request id where there is one; never content."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        request = getattr(record, "request", None)
+        if request:
+            line["request"] = request
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["where"] = _where(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _where(error: BaseException) -> list[str]:
+    """Return file and line of each frame; the error's text may hold content and stays out."""
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return frames
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server whose gateway refuses new calls as soon as a signal asks it to stop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.gateway.draining = True
+        super().handle_exit(sig, frame)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before anything is opened, so that a taken port is told at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        hint = "choose another with `--port`, or `--port 0` for any free one"
+        raise UsageError(f"cannot listen on `{host}:{port}`: {error.strerror}", hint=hint) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def serve(
+    settings: Settings,
+    policy: CompiledPolicy,
+    listener: socket.socket,
+    *,
+    ready: Callable[[Service], Awaitable[None]],
+) -> None:
+    """Serve until a signal; `ready` is called once when the gateway takes calls."""
+    _log_to_stderr(settings.log_level)
+    uvicorn.Config("", loop="uvloop").get_loop_factory()
+    config = uvicorn.Config(
+        "keepstone",
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=2048,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
+    with runner:
+        runner.run(_serve(settings, policy, listener, config, ready))
+
+
+async def _serve(
+    settings: Settings,
+    policy: CompiledPolicy,
+    listener: socket.socket,
+    config: uvicorn.Config,
+    ready: Callable[[Service], Awaitable[None]],
+) -> None:
+    service = await open_service(settings, policy)
+    config.app = service.gateway
+    server = _Server(config, service)
+    loop = asyncio.get_running_loop()
+    reload_now = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, reload_now.set)
+    background = [
+        loop.create_task(_watch(service, settings, reload_now)),
+        loop.create_task(_announce(server, service, ready)),
+        loop.create_task(_retain(service)),
+    ]
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await service.close()
+
+
+async def _announce(server: uvicorn.Server, service: Service, ready: Callable[[Service], Awaitable[None]]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    await ready(service)
+
+
+async def _watch(service: Service, settings: Settings, reload_now: asyncio.Event) -> None:
+    """Reload the policy when its files change or SIGHUP comes; the old one serves until the new one is valid."""
+    seen = _stamps(settings)
+    while True:
+        try:
+            async with asyncio.timeout(WATCH_S):
+                await reload_now.wait()
+        except TimeoutError:
+            stamps = await asyncio.to_thread(_stamps, settings)
+            if stamps == seen:
+                continue
+        reload_now.clear()
+        seen = await asyncio.to_thread(_stamps, settings)
+        try:
+            policy_hash = await service.reload()
+        except KeepstoneError as error:
+            LOG.error("the changed policy is refused, the old one stays in force: %s", error.message)  # noqa: TRY400
+        else:
+            LOG.info("policy %s is in force", policy_hash)
+
+
+async def _retain(service: Service) -> None:
+    """Prune what is older than the policy's retention, at start and then once a day."""
+    while True:
+        try:
+            removed = await service.prune()
+            if removed:
+                LOG.info("%d records are older than the policy's retention and were pruned", removed)
+        except KeepstoneError as error:
+            LOG.error("retention could not be applied: %s", error.message)  # noqa: TRY400
+        await asyncio.sleep(PRUNE_S)
+
+
+def _stamps(settings: Settings) -> list[tuple[int, int] | None]:
+    files = [settings.policy]
+    if settings.environment:
+        files.append(overlay_path(settings.policy, settings.environment))
+    return [_stamp(file) for file in files]
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "botocore", "alembic", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,93 @@
+"""`keepstone up`: everything embedded, on this machine, ready in a second."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepstone.cli.output import talk
+from keepstone.core.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from keepstone.wiring import Service
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  keepstone up
+  keepstone up --policy keepstone.yaml --env prod --port 9000
+
+\b
+Then, in another terminal, with the two variables that `up` prints:
+  aws bedrock-runtime converse --model-id keepstone.dev --messages '[{"role":"user","content":[{"text":"Hi"}]}]'
+"""
+)
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy.  [default: keepstone.yaml]")
+@click.option("--env", "environment", help="Overlay `keepstone.ENV.yaml` on the policy.")
+@click.option("--home", type=click.Path(path_type=Path), help="Where state is kept.  [default: .keepstone]")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any.  [default: 8080]")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
+def up(
+    policy_file: Path | None,
+    environment: str | None,
+    home: Path | None,
+    host: str | None,
+    port: int | None,
+    log_level: str | None,
+) -> None:
+    """Start the gateway: checks the policy, opens the ledger, prints the two variables and a first key.
+
+    Where there is no policy yet, one for the development model is written. A changed policy is put in force
+    while the gateway runs (within a second, or at once by SIGHUP); SIGTERM and Ctrl-C let running calls end.
+    """
+    from keepstone.cli.server import bind, serve
+    from keepstone.policy.template import default_document
+    from keepstone.wiring import read_policy
+
+    base = from_environment()
+    settings = Settings(
+        home=home or base.home,
+        policy=policy_file or base.policy,
+        environment=environment if environment is not None else base.environment,
+        host=host or base.host,
+        port=base.port if port is None else port,
+        log_level=log_level or base.log_level,
+    )
+    if not settings.policy.exists() and policy_file is None:
+        settings.policy.write_text(default_document())
+        talk(f"no policy yet: wrote `{settings.policy}` for the development model; `keepstone init` makes your own")
+    policy = read_policy(settings)
+    listener = bind(settings.host, settings.port)
+    token = _first_key(settings, tuple(policy.document.identities.roles), policy.keys.default_lifetime_ns)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+
+    async def ready(service: "Service") -> None:
+        click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}")
+        if token:
+            click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
+        else:
+            talk("keys exist already and are not shown again; `keepstone keys create` makes another")
+        if service.ledger.repaired:
+            talk(f"ledger: {service.ledger.repaired}")
+        talk(f"policy {service.gateway.active.policy.hash[:19]} is in force, record {service.recorder_summary}")
+        talk("ready; stop with Ctrl-C")
+
+    serve(settings, policy, listener, ready=ready)
+
+
+def _first_key(settings: Settings, roles: tuple[str, ...], lifetime_ns: int) -> str:
+    """Create a key with the policy's first role if there is none yet, and return its token."""
+    import time
+
+    from keepstone.store.engine import open_database
+    from keepstone.store.keys import KeyRequest, KeyStore
+
+    store = KeyStore(open_database(settings.database))
+    if store.all():
+        return ""
+    now = time.time_ns()
+    _, token = store.create(KeyRequest("first-key", roles[:1], now + lifetime_ns), now)
+    return token

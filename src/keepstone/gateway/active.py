@@ -1,0 +1,17 @@
+"""What is in force: one policy, compiled, with its guardrails and upstreams; swapped as a whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keepstone.gateway.ports import Upstream
+from keepstone.guard.guardrail import Guardrail
+from keepstone.policy.compile import CompiledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """An immutable set of everything that a call is decided with; a call keeps the one it started with."""
+
+    policy: CompiledPolicy
+    guardrails: Mapping[str, Guardrail]
+    upstreams: Mapping[str, Upstream]

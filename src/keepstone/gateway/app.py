@@ -1,0 +1,372 @@
+"""The gateway as an ASGI application: reads a call, sends it through the stages, records it, answers.
+
+    identify -> admit -> [body] -> parse -> budget -> inspect -> forward -> inspect -> record -> answer
+
+One pass, no way back. Deciding is synchronous (`stages`); only reading, forwarding, recording and sending
+wait, and all of that waiting is in this file, in `forward` and in `recorder`. An answer leaves after its
+record is durable; when the record cannot be written, the answer does not leave.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from keepstone.core.decision import Decision, Outcome, ReasonCode
+from keepstone.core.errors import KeepstoneError, LedgerError, StoreError, UpstreamError
+from keepstone.core.exchange import Operation
+from keepstone.gateway import answer
+from keepstone.gateway.active import Active
+from keepstone.gateway.bodies import body_for
+from keepstone.gateway.call import Call, new_call
+from keepstone.gateway.forward import Failure, forward
+from keepstone.gateway.inspection import inspect_answer, mask_text
+from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
+from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
+from keepstone.gateway.streaming import GovernedStream
+from keepstone.gateway.wire.errors import render, stream_exception
+from keepstone.gateway.wire.eventstream import encode_exception
+from keepstone.gateway.wire.slots import decode_document, encode_document
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+FORWARDED = (b"x-amzn-bedrock-", b"x-amzn-bedrock-accept")
+EVENT_STREAM = b"application/vnd.amazon.eventstream"
+LOG = logging.getLogger("keepstone.gateway")
+
+
+class CallerLeft(KeepstoneError):
+    """The caller closed the connection before its request was complete."""
+
+    code = "request.caller_left"
+
+
+class Gateway:
+    """Serves Bedrock Runtime's protocol; `active` is swapped as a whole when the policy is reloaded."""
+
+    def __init__(self, active: Active, stores: Stores, recorder: Recorder) -> None:
+        self.active = active
+        self.draining = False
+        self._stores = stores
+        self._recorder = recorder
+        self._in_flight = 0
+        self._metrics = stores.metrics
+        self._now = stores.clock.monotonic_ns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["type"] != "http":
+            return
+        if scope["method"] == "GET":
+            await self._page(scope["path"], send)
+            return
+        call = new_call(self.active, dict(scope["headers"]))
+        self._in_flight += 1
+        self._metrics.in_flight.set(self._in_flight)
+        try:
+            await self._serve(call, scope, receive, send)
+        except CallerLeft:
+            LOG.info("caller left before its request was complete", extra={"request": call.id})
+        except Exception:  # the outermost door: the caller gets an answer, the operator a trace
+            LOG.exception("a call failed inside the gateway", extra={"request": call.id})
+            await self._refuse(
+                call, Decision.refuse(ReasonCode.INTERNAL, "the gateway failed to serve this call"), send
+            )
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.set(self._in_flight)
+            self._settle(call)
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many calls are being served."""
+        return self._in_flight
+
+    # --- the way through
+
+    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        begin(call, scope["method"], scope["raw_path"] or b"")
+        refusal = self._overload()
+        if refusal is None:
+            refusal = self._decide(call, BEFORE_BODY)
+        if refusal is None:
+            refusal = await self._read(call, receive)
+        if refusal is None:
+            refusal = self._decide(call, AFTER_BODY)
+        if refusal is not None:
+            await self._refuse(call, refusal, send)
+            return
+        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+        if call.route.operation is Operation.APPLY_GUARDRAIL:
+            await self._apply_guardrail(call, send)
+        else:
+            await self._forward(call, send)
+
+    def _decide(self, call: Call, pipeline: Any) -> Decision | None:
+        try:
+            return decide(call, self._stores, pipeline)
+        except StoreError as error:
+            LOG.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
+            return Decision.refuse(ReasonCode.OVERLOADED, "keys cannot be looked up at the moment")
+
+    def _overload(self) -> Decision | None:
+        if self.draining:
+            return Decision.refuse(ReasonCode.SHUTTING_DOWN, "the gateway is shutting down")
+        bound = self.active.policy.gateway.max_in_flight
+        if self._in_flight > bound:
+            return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")
+        return None
+
+    async def _read(self, call: Call, receive: Receive) -> Decision | None:
+        """Read the body, bounded in size and time."""
+        bounds = call.active.policy.gateway
+        declared = call.headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > bounds.max_request_bytes:
+            return _too_large(bounds.max_request_bytes)
+        message = await _within(receive, bounds.body_timeout_s)
+        if message is None:
+            return _too_late(bounds.body_timeout_s)
+        call.body = message.get("body", b"")
+        if not message.get("more_body"):
+            return None if len(call.body) <= bounds.max_request_bytes else _too_large(bounds.max_request_bytes)
+        return await self._read_rest(call, receive)
+
+    async def _read_rest(self, call: Call, receive: Receive) -> Decision | None:
+        bounds = call.active.policy.gateway
+        body = bytearray(call.body)
+        more = True
+        try:
+            async with asyncio.timeout(bounds.body_timeout_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise CallerLeft("the caller left")
+                    body += message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) > bounds.max_request_bytes:
+                        return _too_large(bounds.max_request_bytes)
+        except TimeoutError:
+            return _too_late(bounds.body_timeout_s)
+        call.body = bytes(body)
+        return None
+
+    async def _forward(self, call: Call, send: Send) -> None:
+        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+        call.stage = "forward"
+        started = self._now()
+        request = UpstreamRequest(
+            call.route.operation,
+            call.route.model_id,
+            encode_document(call.document),
+            call.document,
+            tuple(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in call.headers.items()
+                if name.startswith(b"x-amzn-bedrock-")
+            ),
+        )
+        reply = await forward(call, request, self._metrics, _readable)
+        call.upstream_ns = self._now() - started
+        if isinstance(reply, Failure):
+            call.original_status = reply.status
+            await self._refuse(call, reply.decision, send)
+        elif reply.status >= 400:
+            await self._pass_error(call, reply, send)
+        elif reply.events is not None:
+            await self._stream(call, reply, send)
+        else:
+            await self._answer(call, reply, send)
+
+    async def _answer(self, call: Call, reply: UpstreamReply, send: Send) -> None:
+        """Inspect, record and release a whole answer."""
+        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+        document = decode_document(reply.body)
+        body = body_for(call.route.operation, call.route.model_id)
+        call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
+        started = self._now()
+        call.stage = "inspect"
+        refusal = inspect_answer(call, body, document, self._metrics)
+        call.inspect_ns += self._now() - started
+        if refusal is not None:
+            await self._refuse(call, refusal, send)
+            return
+        trace = answer.trace(call)
+        if trace:
+            body.add_trace(document, trace)
+        await self._finish(call, 200, answer.headers(call, reply), encode_document(document), send)
+
+    async def _apply_guardrail(self, call: Call, send: Send) -> None:
+        call.stage = "inspect"
+        document = answer.apply_guardrail(call, self._metrics)
+        if isinstance(document, Decision):
+            await self._refuse(call, document, send)
+            return
+        await self._finish(call, 200, answer.headers(call, None), encode_document(document), send)
+
+    async def _pass_error(self, call: Call, reply: UpstreamReply, send: Send) -> None:
+        """Give the caller the upstream's own refusal: the request was wrong for the model, not for us."""
+        message = mask_text(call, answer.error_message(reply.body))
+        decision = Decision.refuse(ReasonCode.UPSTREAM_REFUSED, f"upstream `{call.upstream}` refused the request")
+        call.refuse(decision, "forward")
+        status, headers, body = answer.upstream_error(call, reply, message)
+        await self._finish(call, status, headers, body, send)
+
+    async def _refuse(self, call: Call, decision: Decision, send: Send) -> None:
+        """Record a refusal and answer with it: in the guardrail's way if one blocked, else as an exception."""
+        call.refuse(decision, call.stage)
+        if answer.speaks_for_itself(call, decision):
+            status, headers, body = answer.blocked(call, decision)
+        else:
+            assert call.route is None or call.route is not None
+            status, headers, body = render(
+                decision.reason,
+                call.id,
+                retry_after=call.retry_after,
+                original_status=call.original_status,
+                resource=call.known_model,
+            )
+        await self._finish(call, status, headers, body, send)
+
+    async def _finish(self, call: Call, status: int, headers: Any, body: bytes, send: Send) -> None:
+        """Make the record durable, then release the answer."""
+        call.status, call.answer = status, body
+        now = self._now()
+        try:
+            await self._recorder.record(call, "exchange", now)
+        except LedgerError as error:
+            LOG.error("%s", error.message, extra={"request": call.id})  # noqa: TRY400 - the cause is in the message
+            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the call cannot be recorded at the moment")
+            call.refuse(refusal, "record")
+            status, headers, body = render(refusal.reason, call.id)
+        self._count(call)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    # --- streams
+
+    async def _stream(self, call: Call, reply: UpstreamReply, send: Send) -> None:
+        """Release a stream scanned piece by piece, between two durable records."""
+        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+        assert reply.events is not None  # noqa: S101 - the caller has just looked
+        stream = GovernedStream(call, body_for(call.route.operation, call.route.model_id), self._metrics)
+        call.stage, call.status = "stream", 200
+        try:
+            await self._recorder.record(call, "opened", self._now())
+        except LedgerError:
+            await _close(reply.events)
+            await self._refuse(
+                call, Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the call cannot be recorded at the moment"), send
+            )
+            return
+        headers = answer.stream_headers(call, reply)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            async for event in reply.events:
+                frames = stream.feed(event)
+                if frames:
+                    await send({"type": "http.response.body", "body": frames, "more_body": True})
+                if stream.over:
+                    break
+            last = stream.finish()
+        except UpstreamError as error:
+            last = self._broken(call, stream, error)
+        finally:
+            await _close(reply.events)
+        await self._end_stream(call, stream, last, send)
+
+    def _broken(self, call: Call, stream: GovernedStream, error: UpstreamError) -> bytes:
+        code = ReasonCode.UPSTREAM_TIMED_OUT if error.code == "upstream.timeout" else ReasonCode.UPSTREAM_MALFORMED
+        decision = Decision.refuse(code, f"upstream `{call.upstream}` broke off the stream: {error.message}")
+        self._metrics.failures(call.upstream, error.code).inc()
+        call.refuse(decision, "forward")
+        return encode_exception(*stream_exception(decision.reason))
+
+    async def _end_stream(self, call: Call, stream: GovernedStream, last: bytes, send: Send) -> None:
+        now = self._now()
+        call.upstream_ns = max(0, now - call.started_ns - stream.scan_ns)
+        call.inspect_ns += stream.scan_ns
+        call.answer_bytes = stream.released_bytes + len(last)
+        if call.usage.total == 0:
+            call.usage = answer.estimated_stream(call, stream.released_chars)
+        try:
+            await self._recorder.record(call, "closed", now)
+        except LedgerError:
+            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the end of the stream cannot be recorded")
+            call.refuse(refusal, "record")
+            last = encode_exception(*stream_exception(refusal.reason))
+        self._count(call)
+        await send({"type": "http.response.body", "body": last})
+
+    # --- around it
+
+    def _settle(self, call: Call) -> None:
+        if call.reservation is not None:
+            used = call.usage.total
+            self._stores.budget.settle(call.reservation, used, self._now())
+
+    def _count(self, call: Call) -> None:
+        metrics, decision = self._metrics, call.decision
+        operation = call.route.operation.value if call.route else ""
+        outcome = decision.outcome if decision else Outcome.REFUSE
+        reason = decision.reason.code.value if decision else ""
+        metrics.calls(operation, call.known_model, outcome.value, reason).inc()
+        elapsed = self._now() - call.started_ns
+        metrics.seconds(operation).observe(elapsed / 1e9)
+        metrics.overhead(operation).observe((elapsed - call.upstream_ns) / 1e9)
+        if call.usage.total:
+            metrics.tokens(call.known_model, "input").inc(call.usage.input)
+            metrics.tokens(call.known_model, "output").inc(call.usage.output)
+
+    async def _page(self, path: str, send: Send) -> None:
+        """Serve metrics and health; nothing here tells who called or what was said."""
+        status, kind, body = 200, b"text/plain; charset=utf-8", b"ok\n"
+        match path:
+            case "/metrics":
+                kind, body = b"text/plain; version=0.0.4; charset=utf-8", self._metrics.render()
+            case "/health/live":
+                pass
+            case "/health/ready":
+                if self.draining:
+                    status, body = 503, b"draining\n"
+            case _:
+                status, body = 404, b"not found; model calls are POST requests\n"
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def _within(receive: Receive, timeout: float) -> Message | None:
+    """Return the first message, or `None` when it does not come in time."""
+    try:
+        async with asyncio.timeout(timeout):
+            message = await receive()
+    except TimeoutError:
+        return None
+    if message["type"] == "http.disconnect":
+        raise CallerLeft("the caller left")
+    return message
+
+
+async def _close(events: Any) -> None:
+    close = getattr(events, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _readable(reply: UpstreamReply) -> None:
+    try:
+        decode_document(reply.body)
+    except KeepstoneError as error:
+        raise UpstreamError("upstream's answer is not a JSON object", code="upstream.malformed") from error
+
+
+def _too_large(bound: int) -> Decision:
+    return Decision.refuse(ReasonCode.REQUEST_TOO_LARGE, f"the body is larger than {bound} bytes")
+
+
+def _too_late(bound: float) -> Decision:
+    return Decision.refuse(ReasonCode.REQUEST_TIMED_OUT, f"the body did not arrive within {bound:g} s")

@@ -1,0 +1,86 @@
+"""One call on its way through the stages: what is known of it so far."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
+from keepstone.core.exchange import DataClass, TokenUsage
+from keepstone.core.principal import Principal
+from keepstone.gateway.active import Active
+from keepstone.gateway.budget import Reservation
+from keepstone.gateway.wire.routes import Route
+from keepstone.guard.guardrail import Guardrail
+from keepstone.ledger.record import FindingNote
+from keepstone.policy.admission import ModelRoute
+
+NOBODY = Principal(id="", kind="", roles=())
+
+
+@dataclass(slots=True)
+class Call:
+    """The state of one call; stages fill it from top to bottom, the recorder reads it whole.
+
+    `findings` hold types and counts, never values. Times ending in `_ns` are monotonic, but for `wall_ns`.
+    """
+
+    id: str
+    active: Active
+    wall_ns: int
+    started_ns: int
+    headers: dict[bytes, bytes]
+    route: Route | None = None
+    principal: Principal = NOBODY
+    data_class: DataClass = DataClass.RESTRICTED
+    model: ModelRoute | None = None
+    guardrails: tuple[Guardrail, ...] = ()
+    trace: str = ""
+    body: bytes = b""
+    document: dict[str, Any] = field(default_factory=dict)
+    reservation: Reservation | None = None
+    decision: Decision | None = None
+    stage: str = ""
+    notes: list[Reason] = field(default_factory=list)
+    findings: list[FindingNote] = field(default_factory=list)
+    assessments: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    usage: TokenUsage = TokenUsage()
+    status: int = 0
+    retry_after: int | None = None
+    original_status: int | None = None
+    upstream: str = ""
+    upstream_model: str = ""
+    attempts: int = 0
+    upstream_ns: int = 0
+    inspect_ns: int = 0
+    answer: bytes = b""
+    answer_bytes: int = 0
+
+    @property
+    def known_model(self) -> str:
+        """Return the policy's name for the model: bounded, so that it may label a metric."""
+        return self.model.id if self.model else ""
+
+    def transform(self, code: ReasonCode, message: str) -> None:
+        """Note that content was changed: an admission becomes a transformation, its grounds stay."""
+        reasons = self.decision.reasons if self.decision else ()
+        if self.decision is None or self.decision.allowed:
+            self.decision = Decision(Outcome.TRANSFORM, reasons)
+        self.notes.append(Reason(code, message))
+
+    def refuse(self, decision: Decision, stage: str) -> None:
+        """Let a refusal take the place of what was decided before, whose grounds stay behind it."""
+        if self.decision is not None and self.decision is not decision:
+            self.notes.extend(self.decision.reasons)
+        self.decision, self.stage = decision, stage
+
+
+def new_call(active: Active, headers: dict[bytes, bytes]) -> Call:
+    """Start a call with a fresh request id, shaped like those of AWS."""
+    return Call(request_id(), active, time.time_ns(), time.perf_counter_ns(), headers)
+
+
+def request_id() -> str:
+    """Return a random id in the form of a UUID, which is what `x-amzn-requestid` holds."""
+    raw = os.urandom(16).hex()
+    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"

@@ -1,0 +1,157 @@
+"""The inspect stages: a call's text through its guardrails, findings noted, masks written back.
+
+Everything a caller sends is inspected, history, system prompt, tools and documents included; Bedrock's own
+service looks at the last message or at tagged parts only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keepstone.core.decision import Decision, ReasonCode
+from keepstone.core.exchange import Operation
+from keepstone.gateway.bodies import Body, body_for
+from keepstone.gateway.call import Call
+from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.wire.rules import DocumentText
+from keepstone.gateway.wire.slots import Slot
+from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
+from keepstone.ledger.record import FindingNote
+
+HEADER_ID = b"x-amzn-bedrock-guardrailidentifier"
+HEADER_VERSION = b"x-amzn-bedrock-guardrailversion"
+HEADER_TRACE = b"x-amzn-bedrock-trace"
+VERSIONS = ("DRAFT", "1")
+
+
+def resolve_guardrails(call: Call) -> Decision | None:
+    """Collect the guardrails of a call: the model's own always, and one that the caller names on top.
+
+    A name that is not in the policy is left in the request for the upstream, unless the call is for the
+    guardrail itself.
+    """
+    route, active = call.route, call.active
+    assert route is not None  # noqa: S101 - admit refuses a call without a route
+    if route.operation is Operation.APPLY_GUARDRAIL:
+        guardrail = active.guardrails.get(_short(route.guardrail_id))
+        if guardrail is None or route.guardrail_version not in VERSIONS:
+            message = f"the policy has no guardrail `{route.guardrail_id[:64]}`, version `{route.guardrail_version}`"
+            return Decision.refuse(ReasonCode.GUARDRAIL_UNKNOWN, message)
+        call.guardrails = (guardrail,)
+        return None
+    assert call.model is not None  # noqa: S101 - admit refuses a model without a route
+    call.guardrails = (active.guardrails[call.model.guardrail],)
+    named, trace = _named_by_caller(call)
+    guardrail = active.guardrails.get(_short(named))
+    if guardrail is not None:
+        call.trace = trace.lower()
+        call.document.pop("guardrailConfig", None)
+        for header in (HEADER_ID, HEADER_VERSION, HEADER_TRACE):
+            call.headers.pop(header, None)
+        if guardrail not in call.guardrails:
+            call.guardrails += (guardrail,)
+    return None
+
+
+def inspect_request(call: Call, metrics: Metrics) -> Decision | None:
+    """Inspect everything that would reach the model; the refusal, if a guardrail blocks it."""
+    route = call.route
+    assert route is not None  # noqa: S101 - admit refuses a call without a route
+    if route.operation is Operation.APPLY_GUARDRAIL:
+        return None  # its text goes to no model; answering it is the inspection
+    body = body_for(route.operation, route.model_id)
+    found = body.request_slots(call.document)
+    refusal = _uninspectable(call, found, metrics)
+    if refusal is not None:
+        return refusal
+    blocked = _inspect(call, found.slots, Direction.INPUT, metrics)
+    if blocked is not None:
+        message = f"guardrail `{call.guardrails[0].name}` blocks the input: {_words(blocked)}"
+        return Decision.refuse(ReasonCode.INPUT_BLOCKED, message, f"guardrails.{call.guardrails[0].name}")
+    return None
+
+
+def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> Decision | None:
+    """Inspect a whole answer and mask it in place; the refusal, if a guardrail blocks it."""
+    found = body.response_slots(document)
+    blocked = _inspect(call, found.slots, Direction.OUTPUT, metrics)
+    if blocked is None:
+        return None
+    return output_blocked(call, blocked)
+
+
+def output_blocked(call: Call, findings: Sequence[Finding]) -> Decision:
+    """Return the refusal of an answer that a guardrail blocks."""
+    message = f"guardrail `{call.guardrails[0].name}` blocks the answer: {_words(findings)}"
+    return Decision.refuse(ReasonCode.OUTPUT_BLOCKED, message, f"guardrails.{call.guardrails[0].name}")
+
+
+def note_findings(
+    call: Call, findings: Sequence[Finding], direction: Direction, metrics: Metrics
+) -> None:
+    """Keep types and counts for the record, and count them."""
+    where = "input" if direction is Direction.INPUT else "output"
+    for each in findings:
+        call.findings.append(FindingNote(where, each.type, each.action, each.count, each.detector))
+        metrics.findings(where, each.type, each.action).inc(each.count)
+
+
+def mask_text(call: Call, text: str) -> str:
+    """Return a short text of the upstream's, such as an error message, as the guardrails let it through."""
+    for guardrail in call.guardrails:
+        inspection = guardrail.inspect([Text(text, "unknown")], Direction.OUTPUT)
+        text = guardrail.messages.output if inspection.action is Outcome.BLOCKED else inspection.texts[0]
+    return text
+
+
+def _inspect(
+    call: Call, slots: Sequence[Slot], direction: Direction, metrics: Metrics
+) -> Sequence[Finding] | None:
+    for guardrail in call.guardrails:
+        inspection = guardrail.inspect([Text(slot.value, slot.origin) for slot in slots], direction)
+        if not inspection.findings:
+            continue
+        note_findings(call, inspection.findings, direction, metrics)
+        _keep_assessment(call, guardrail, inspection, direction)
+        if inspection.action is Outcome.BLOCKED:
+            return [each for each in inspection.findings if each.action == "BLOCKED"]
+        if inspection.action is Outcome.ANONYMIZED:
+            for slot, text in zip(slots, inspection.texts, strict=True):
+                slot.replace(text)
+            code = ReasonCode.INPUT_MASKED if direction is Direction.INPUT else ReasonCode.OUTPUT_MASKED
+            call.transform(code, f"guardrail `{guardrail.name}` masks {_words(inspection.findings)}")
+    return None
+
+
+def _keep_assessment(call: Call, guardrail: Guardrail, inspection: Inspection, direction: Direction) -> None:
+    if call.trace.startswith("enabled"):
+        call.assessments.append((direction.value, guardrail.name, inspection.assessment))
+
+
+def _uninspectable(call: Call, found: DocumentText, metrics: Metrics) -> Decision | None:
+    if not found.uninspectable:
+        return None
+    for guardrail in call.guardrails:
+        if guardrail.config.uninspectable == "block":
+            message = (
+                f"`{found.uninspectable[0][:200]}` cannot be read as text, so it cannot be inspected; "
+                f"guardrail `{guardrail.name}` lets only inspected content through"
+            )
+            path = f"guardrails.{guardrail.name}.uninspectable"
+            return Decision.refuse(ReasonCode.CONTENT_NOT_INSPECTABLE, message, path)
+    metrics.uninspected.inc(len(found.uninspectable))
+    return None
+
+
+def _named_by_caller(call: Call) -> tuple[str, str]:
+    config = call.document.get("guardrailConfig")
+    if isinstance(config, dict):
+        return str(config.get("guardrailIdentifier", "")), str(config.get("trace", ""))
+    return call.headers.get(HEADER_ID, b"").decode("latin-1"), call.headers.get(HEADER_TRACE, b"").decode("latin-1")
+
+
+def _short(identifier: str) -> str:
+    return identifier.rpartition("/")[2] if identifier.startswith("arn:") else identifier
+
+
+def _words(findings: Sequence[Finding]) -> str:
+    return ", ".join(f"{each.type} ({each.count})" for each in findings)

@@ -1,0 +1,56 @@
+"""What the gateway needs from outside: an upstream that answers, a recorder that remembers."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from keepstone.core.exchange import Operation
+from keepstone.gateway.wire.eventstream import WireEvent
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One inspected call, ready to leave.
+
+    `body` is the encoded `document`: what was inspected is what is sent. `headers` are the caller's
+    `x-amzn-bedrock-*` headers, lower-case names.
+    """
+
+    operation: Operation
+    model_id: str
+    body: bytes
+    document: Mapping[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class UpstreamReply:
+    """An answer in Bedrock's shape: either a whole `body`, or `events` that arrive.
+
+    A `status` of 400 or more is the upstream's refusal, with `error_type` as Bedrock names it.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    events: AsyncIterator[WireEvent] | None = None
+    error_type: str = ""
+
+
+class Upstream(Protocol):
+    """A server that answers model calls."""
+
+    name: str
+    attempts: int
+
+    def supports(self, operation: Operation) -> bool:
+        """Say whether this upstream can serve the operation at all."""
+        ...
+
+    async def send(self, request: UpstreamRequest) -> UpstreamReply:
+        """Forward one call; raise `UpstreamError`, with `retryable` set if another attempt is safe."""
+        ...
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        ...

@@ -1,0 +1,123 @@
+"""The record stage: turns a call into its record and waits until that is durable."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from keepstone.core.errors import LedgerError
+from keepstone.gateway.call import Call
+from keepstone.gateway.metrics import Metrics
+from keepstone.ledger.record import (
+    Caller,
+    Content,
+    ExchangeRecord,
+    Latency,
+    ReasonNote,
+    Sizes,
+    Tokens,
+    UpstreamNote,
+    encode,
+)
+
+Kind = Literal["exchange", "opened", "closed", "event"]
+
+
+class Log(Protocol):
+    """What the recorder needs of the ledger."""
+
+    def submit(self, record: bytes, waiter: object) -> None:
+        """Queue a record; raise `LedgerError` when it cannot be accepted."""
+        ...
+
+
+class Recorder:
+    """Hands records to the ledger's writer thread and wakes the calls whose record is on disk."""
+
+    def __init__(self, commit: Callable[[bytes], str], metrics: Metrics) -> None:
+        self._commit = commit
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._log: Log | None = None
+
+    def attach(self, log: Log) -> None:
+        """Take the opened ledger, whose `notify` is this recorder's."""
+        self._log = log
+
+    def notify(self, waiters: Sequence[object], error: LedgerError | None) -> None:
+        """Wake the waiters of one batch; called by the ledger's writer thread."""
+        self._loop.call_soon_threadsafe(_settle, waiters, error)
+
+    async def record(self, call: Call, kind: Kind, now_ns: int) -> None:
+        """Write the call's record and return once it is durable; raise `LedgerError` if it cannot be."""
+        await self.append(encode(self._describe(call, kind, now_ns)))
+
+    async def event(self, name: str, detail: dict[str, str], *, wall_ns: int, policy: str = "") -> None:
+        """Record something about the gateway itself, such as `policy.loaded`."""
+        record = ExchangeRecord(
+            kind="event", id="", time=_rfc3339(wall_ns), event=name, detail=detail, policy=policy
+        )
+        await self.append(encode(record))
+
+    async def append(self, record: bytes) -> None:
+        """Append encoded bytes and return once they are durable."""
+        if self._log is None:
+            raise LedgerError("the ledger is not open")
+        future: asyncio.Future[None] = self._loop.create_future()
+        try:
+            self._log.submit(record, future)
+            await future
+        except LedgerError:
+            self._metrics.ledger_failures.inc()
+            raise
+
+    def _describe(self, call: Call, kind: Kind, now_ns: int) -> ExchangeRecord:
+        principal, decision, route = call.principal, call.decision, call.route
+        reasons = (*(decision.reasons if decision else ()), *call.notes)
+        return ExchangeRecord(
+            kind=kind,
+            id=call.id,
+            time=_rfc3339(call.wall_ns),
+            principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
+            operation=route.operation.value if route else "",
+            model=(route.model_id or route.guardrail_id) if route else "",
+            data_class=call.data_class.label if principal.id else "",
+            policy=call.active.policy.hash,
+            outcome=decision.outcome.value if decision else "",
+            stage=call.stage,
+            reasons=tuple(ReasonNote(each.code.value, each.message, each.path) for each in reasons),
+            findings=tuple(call.findings),
+            tokens=Tokens(
+                call.usage.input,
+                call.usage.output,
+                call.usage.cache_read,
+                call.usage.cache_write,
+                call.usage.estimated,
+            ),
+            status=call.status,
+            latency_us=Latency(
+                (now_ns - call.started_ns) // 1000, call.upstream_ns // 1000, call.inspect_ns // 1000
+            ),
+            upstream=UpstreamNote(call.upstream, call.upstream_model, call.attempts),
+            content=Content(
+                self._commit(call.body) if call.body else "", self._commit(call.answer) if call.answer else ""
+            ),
+            bytes=Sizes(len(call.body), call.answer_bytes or len(call.answer)),
+        )
+
+
+def _settle(waiters: Sequence[object], error: LedgerError | None) -> None:
+    for waiter in waiters:
+        if isinstance(waiter, asyncio.Future) and not waiter.done():
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+
+def _rfc3339(wall_ns: int) -> str:
+    seconds, rest = divmod(wall_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

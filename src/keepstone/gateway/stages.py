@@ -1,0 +1,135 @@
+"""The deciding stages, in the order in which a call goes through them; each says no, or nothing.
+
+A stage is a function of the call and of what the gateway holds. It fills the call with what it found out and
+returns a refusal, or `None` to let the call go on. None of them waits.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keepstone.core.clock import Clock
+from keepstone.core.decision import Decision, ReasonCode
+from keepstone.core.errors import RequestError
+from keepstone.core.exchange import Operation
+from keepstone.gateway.budget import Budget, Spent
+from keepstone.gateway.call import Call
+from keepstone.gateway.inspection import inspect_request, resolve_guardrails
+from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.wire import routes
+from keepstone.gateway.bodies import body_for
+from keepstone.gateway.wire.slots import decode_document
+from keepstone.policy.admission import CallFacts
+from keepstone.store.keys import KeyRing
+
+BEARER = b"bearer "
+DATA_CLASS = b"x-keepstone-data-class"
+DATA_CLASS_NAME = DATA_CLASS.decode()
+CHARS_PER_TOKEN = 4  # a usual estimate for English; the upstream's own count replaces it
+
+
+@dataclass(slots=True)
+class Stores:
+    """What the stages look things up in; they live as long as the gateway."""
+
+    keys: KeyRing
+    budget: Budget
+    metrics: Metrics
+    clock: Clock
+
+
+Stage = Callable[[Call, Stores], Decision | None]
+
+
+def identify(call: Call, stores: Stores) -> Decision | None:
+    """Find out who calls: the holder of the API key in `Authorization: Bearer`."""
+    header = call.headers.get(b"authorization", b"")
+    if header[:7].lower() != BEARER:
+        message = "the call carries no bearer token; set AWS_BEARER_TOKEN_BEDROCK to a key of this gateway"
+        return Decision.refuse(ReasonCode.CREDENTIALS_MISSING, message)
+    found = stores.keys.identify(header[7:].strip().decode("latin-1"), stores.clock.wall_ns())
+    if isinstance(found, Decision):
+        return found
+    call.principal = found
+    return None
+
+
+def admit(call: Call, stores: Stores) -> Decision | None:
+    """Decide whether this caller may use this model, by this operation, with this class of data."""
+    route, policy = call.route, call.active.policy
+    if route is None:
+        return Decision.refuse(ReasonCode.OPERATION_UNKNOWN, "no operation of Bedrock Runtime has this path")
+    label = call.headers.get(DATA_CLASS)
+    try:
+        call.data_class = policy.effective_class(call.principal, label.decode("latin-1") if label else None)
+    except ValueError as error:
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, f"header `{DATA_CLASS_NAME}`: {error}")
+    call.model = policy.model(route.model_id) if route.model_id else None
+    decision = policy.admit(CallFacts(call.principal, route.operation, route.model_id, call.data_class))
+    call.decision = decision
+    return None if decision.allowed else decision
+
+
+def parse(call: Call, stores: Stores) -> Decision | None:
+    """Decode the body and find the guardrails that apply to it."""
+    try:
+        call.document = decode_document(call.body)
+        return resolve_guardrails(call)
+    except RequestError as error:
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+
+
+def budget(call: Call, stores: Stores) -> Decision | None:
+    """Count the call against its limits, and reserve tokens for what it may use."""
+    assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+    limits = call.active.policy.limits_of(call.principal, call.route.model_id)
+    tokens = 0
+    if call.route.operation not in (Operation.COUNT_TOKENS, Operation.APPLY_GUARDRAIL):
+        tokens = len(call.body) // CHARS_PER_TOKEN + _stated_maximum(call, call.document)
+    now_ns = stores.clock.monotonic_ns()
+    taken = stores.budget.take(limits, call.principal, call.route.model_id, tokens, now_ns)
+    if isinstance(taken, Spent):
+        call.retry_after = taken.retry_after
+        return taken.decision
+    call.reservation = taken
+    return None
+
+
+def inspect_input(call: Call, stores: Stores) -> Decision | None:
+    """Look for what must not reach the model; mask what may reach it masked."""
+    started = stores.clock.monotonic_ns()
+    try:
+        decision = inspect_request(call, stores.metrics)
+    except RequestError as error:
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+    finally:
+        call.inspect_ns += stores.clock.monotonic_ns() - started
+    return decision
+
+
+BEFORE_BODY: tuple[tuple[str, Stage], ...] = (("identify", identify), ("admit", admit))
+"""What is decided before a byte of the body is read, so that strangers cannot make the gateway work."""
+
+AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget), ("inspect", inspect_input))
+"""What is decided with the whole request at hand; `forward`, the output's inspection and `record` follow."""
+
+
+def decide(call: Call, stores: Stores, pipeline: tuple[tuple[str, Stage], ...]) -> Decision | None:
+    """Run stages until one refuses; the call remembers which stage spoke last."""
+    for name, stage in pipeline:
+        call.stage = name
+        decision = stage(call, stores)
+        if decision is not None:
+            call.decision = decision
+            return decision
+    return None
+
+
+def begin(call: Call, method: str, raw_path: bytes) -> None:
+    """Give the call its route, if its path has one."""
+    call.route = routes.parse(method, raw_path)
+
+
+def _stated_maximum(call: Call, document: Mapping[str, Any]) -> int:
+    assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+    return body_for(call.route.operation, call.route.model_id).max_tokens(document) or 0

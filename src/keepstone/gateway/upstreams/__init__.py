@@ -1,0 +1,1 @@
+"""Servers that answer model calls, behind one protocol."""

@@ -1,0 +1,179 @@
+"""API keys: issued once, kept as hashes, looked up on every call, revoked at once.
+
+A key reads `ks_<id>_<secret>`: the id is public and stands in records; the secret is 32 random bytes, so a
+plain SHA-256 of it cannot be guessed back. The ring holds all keys in memory and asks SQLite's data version
+on each look-up whether another process has committed since: a revocation works from the next call on.
+"""
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import JSON, BigInteger, Column, Engine, Integer, MetaData, String, Table, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from keepstone.core.decision import Decision, ReasonCode
+from keepstone.core.errors import StoreError
+from keepstone.core.exchange import DataClass
+from keepstone.core.principal import Principal
+
+PREFIX = "ks"
+MAX_TOKEN_CHARS = 256
+
+_keys = Table(
+    "api_keys",
+    MetaData(),
+    Column("id", String(32), primary_key=True),
+    Column("secret_sha256", String(64)),
+    Column("name", String(100)),
+    Column("roles", JSON),
+    Column("models", JSON),
+    Column("operations", JSON),
+    Column("data_class", Integer),
+    Column("created_ns", BigInteger),
+    Column("expires_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key; times are nanoseconds since the epoch."""
+
+    id: str
+    secret_sha256: str
+    name: str
+    roles: tuple[str, ...]
+    models: tuple[str, ...]
+    operations: tuple[str, ...]
+    data_class: DataClass
+    created_ns: int
+    expires_ns: int
+    revoked_ns: int | None = None
+
+    def state(self, now_ns: int) -> str:
+        """Return `active`, `expired` or `revoked`."""
+        if self.revoked_ns is not None:
+            return "revoked"
+        return "expired" if now_ns >= self.expires_ns else "active"
+
+    @property
+    def principal(self) -> Principal:
+        """Return the caller that this key stands for."""
+        return Principal(
+            id=self.name,
+            kind="api-key",
+            roles=self.roles,
+            models=self.models,
+            operations=self.operations,
+            data_class=self.data_class,
+            key_id=self.id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """What a new key shall be good for; `models` and `operations` narrow the roles, empty means not narrowed."""
+
+    name: str
+    roles: tuple[str, ...]
+    expires_ns: int
+    models: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    data_class: DataClass = DataClass.PUBLIC
+
+
+class KeyStore:
+    """The table of keys."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, request: KeyRequest, now_ns: int) -> tuple[ApiKey, str]:
+        """Store a new key and return it with its token, which is never to be had again."""
+        key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        key = ApiKey(
+            id=key_id,
+            secret_sha256=_digest(secret),
+            name=request.name,
+            roles=request.roles,
+            models=request.models,
+            operations=request.operations,
+            data_class=request.data_class,
+            created_ns=now_ns,
+            expires_ns=request.expires_ns,
+        )
+        values = {column.name: getattr(key, column.name) for column in _keys.columns}
+        values |= {name: list(values[name]) for name in ("roles", "models", "operations")}
+        with self._engine.begin() as connection:
+            connection.execute(insert(_keys).values(**values))
+        return key, f"{PREFIX}_{key_id}_{secret}"
+
+    def revoke(self, key_id: str, now_ns: int) -> ApiKey | None:
+        """Revoke a key and return it, or `None` if there is no such key; the first revocation's time stays."""
+        with self._engine.begin() as connection:
+            unrevoked = (_keys.c.id == key_id) & (_keys.c.revoked_ns.is_(None))
+            connection.execute(update(_keys).where(unrevoked).values(revoked_ns=now_ns))
+        return next((key for key in self.all() if key.id == key_id), None)
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """Return every key, oldest first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(_keys).order_by(_keys.c.created_ns, _keys.c.id)).mappings().all()
+        return tuple(
+            ApiKey(
+                **{
+                    **row,
+                    "roles": tuple(row["roles"]),
+                    "models": tuple(row["models"]),
+                    "operations": tuple(row["operations"]),
+                    "data_class": DataClass(row["data_class"]),
+                }
+            )
+            for row in rows
+        )
+
+
+class KeyRing:
+    """All keys in memory, as fresh as the last commit of any process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._store = KeyStore(engine)
+        self._connection = engine.raw_connection()
+        self._driver = cast("sqlite3.Connection", self._connection.driver_connection)
+        self._version = -1
+        self._by_id: dict[str, ApiKey] = {}
+
+    def identify(self, token: str, now_ns: int) -> Principal | Decision:
+        """Return who holds `token`, or the refusal; raise `StoreError` when the database cannot be asked."""
+        self._refresh()
+        parts = token.split("_", 2) if len(token) <= MAX_TOKEN_CHARS else []
+        key = self._by_id.get(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
+        if key is None or not hmac.compare_digest(key.secret_sha256, _digest(parts[2])):
+            return Decision.refuse(ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is not a key of this gateway")
+        state = key.state(now_ns)
+        if state == "revoked":
+            return Decision.refuse(ReasonCode.CREDENTIALS_REVOKED, f"key `{key.id}` is revoked")
+        if state == "expired":
+            return Decision.refuse(ReasonCode.CREDENTIALS_EXPIRED, f"key `{key.id}` has expired")
+        return key.principal
+
+    def _refresh(self) -> None:
+        try:
+            version = self._driver.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._by_id = {key.id: key for key in self._store.all()}
+                self._version = version
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            raise StoreError("the key database cannot be read") from error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()

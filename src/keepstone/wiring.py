@@ -1,0 +1,188 @@
+"""The composition root: settings and a policy in, a gateway ready to serve out."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import assert_never
+
+from keepstone import __version__
+from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
+from keepstone.core.clock import SystemClock
+from keepstone.core.errors import KeepstoneError, PolicyError
+from keepstone.core.settings import Settings
+from keepstone.gateway.active import Active
+from keepstone.gateway.app import Gateway
+from keepstone.gateway.budget import Budget
+from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.ports import Upstream
+from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.stages import Stores
+from keepstone.gateway.upstreams.dev import DevelopmentModel
+from keepstone.gateway.upstreams.http import Origin
+from keepstone.gateway.upstreams.openai import OpenAIServer
+from keepstone.guard.compile import compile_guardrail
+from keepstone.ledger.key import LedgerKey
+from keepstone.ledger.writer import Ledger
+from keepstone.policy import schema
+from keepstone.policy.compile import CompiledPolicy, compile_policy
+from keepstone.policy.duration import seconds
+from keepstone.policy.load import load
+from keepstone.store.engine import open_database
+from keepstone.store.keys import KeyRing
+
+UpstreamCache = dict[str, tuple[schema.Upstream, Upstream]]
+
+
+@dataclass(slots=True)
+class Service:
+    """An open gateway with all that it holds; `close` gives everything back in order."""
+
+    settings: Settings
+    gateway: Gateway
+    recorder: Recorder
+    metrics: Metrics
+    ledger: Ledger
+    key: LedgerKey
+    keys: KeyRing
+    upstreams: UpstreamCache
+    clock: SystemClock
+
+    async def reload(self) -> str:
+        """Put the policy on disk in force and return its hash; an invalid one raises and changes nothing."""
+        try:
+            policy = await asyncio.to_thread(read_policy, self.settings)
+            active = build_active(policy, self.upstreams)
+        except KeepstoneError:
+            self.metrics.reloads.labels("refused").inc()
+            raise
+        self.gateway.active = active
+        self.metrics.reloads.labels("loaded").inc()
+        await self.record("policy.loaded", {"file": str(self.settings.policy)})
+        return policy.hash
+
+    async def record(self, event: str, detail: dict[str, str]) -> None:
+        """Record something about the gateway itself."""
+        policy = self.gateway.active.policy
+        await self.recorder.event(event, detail, wall_ns=self.clock.wall_ns(), policy=policy.hash)
+
+    @property
+    def recorder_summary(self) -> str:
+        """Say where the record is and when an answer may leave."""
+        durability = self.gateway.active.policy.record.durability.value
+        return f"{durability} in `{self.settings.ledger}`, {self.ledger.size} entries"
+
+    async def prune(self) -> int:
+        """Remove records that are older than the policy's retention and return how many went."""
+        oldest = self.clock.wall_ns() - self.gateway.active.policy.retention.ledger_ns
+        removed = await asyncio.to_thread(prune_before, self.settings.ledger, self.key, oldest)
+        if removed:
+            await self.record("ledger.pruned", {"records": str(removed)})
+        return removed
+
+    async def close(self) -> None:
+        """Record the end, then close the ledger, the upstreams and the database."""
+        try:
+            await self.record("gateway.stopped", {"version": __version__})
+        finally:
+            await asyncio.to_thread(self.ledger.close)
+            for _, upstream in self.upstreams.values():
+                await upstream.close()
+            self.keys.close()
+
+
+def read_policy(settings: Settings) -> CompiledPolicy:
+    """Load and compile the policy that the settings name."""
+    return compile_policy(load(settings.policy, settings.environment))
+
+
+async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
+    """Open everything that a gateway needs; must run in the event loop that will serve."""
+    clock, metrics = SystemClock(), Metrics()
+    upstreams: UpstreamCache = {}
+    active = build_active(policy, upstreams)
+    key = LedgerKey.load_or_create(settings.keys)
+    recorder = Recorder(key.commit, metrics)
+    bounds = policy.record
+    window_ms = bounds.window_ns / 1e6 if bounds.durability is schema.Durability.BOUNDED else 0.0
+    ledger = Ledger.open(settings.ledger, key, notify=recorder.notify, window_ms=window_ms)
+    recorder.attach(ledger)
+    metrics.ledger_size.set_function(lambda: ledger.size)
+    keys = KeyRing(open_database(settings.database))
+    stores = Stores(keys, Budget(), metrics, clock)
+    gateway = Gateway(active, stores, recorder)
+    service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock)
+    detail = {"version": __version__, "durability": bounds.durability.value}
+    if ledger.repaired:
+        detail["repaired"] = ledger.repaired
+    await service.record("gateway.started", detail)
+    return service
+
+
+def build_active(policy: CompiledPolicy, cache: UpstreamCache) -> Active:
+    """Compile the guardrails and open the upstreams; one whose configuration is unchanged keeps its pool."""
+    document = policy.document
+    guardrails = {name: compile_guardrail(name, config) for name, config in document.guardrails.items()}
+    fresh: UpstreamCache = {}
+    for name, config in document.upstreams.items():
+        known = cache.get(name)
+        fresh[name] = known if known and known[0] == config else (config, build_upstream(name, config))
+    cache.update(fresh)
+    upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
+    return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams))
+
+
+def build_upstream(name: str, config: schema.Upstream) -> Upstream:
+    """Return the adapter of one upstream; raise `PolicyError` for a secret that is not where it should be."""
+    match config:
+        case schema.BedrockUpstream():
+            origin = _origin(config, endpoint(config.region, config.endpoint_url), config.ca_bundle)
+            token = config.bearer_token
+            authorizer = BearerToken(secret(token, name)) if token else SigV4(config.region, config.profile)
+            return BedrockRuntime(name, config.attempts, origin, authorizer)
+        case schema.OpenAIUpstream():
+            origin = _origin(config, config.base_url, config.ca_bundle)
+            api_key = secret(config.api_key, name) if config.api_key else None
+            return OpenAIServer(name, config.attempts, origin, api_key)
+        case schema.DevUpstream():
+            delay = seconds(config.delay)
+            return DevelopmentModel(name, config.attempts, config.behaviour, config.script, delay)
+        case _:
+            assert_never(config)
+
+
+def secret(
+    reference: schema.SecretRef, upstream: str, environ: Mapping[str, str] = os.environ
+) -> Callable[[], str]:
+    """Return how to read a secret; it is read once now, so that a missing one is told at start."""
+    if reference.file is not None:
+        path = Path(reference.file)
+
+        def read() -> str:
+            try:
+                return path.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise PolicyError(f"upstream `{upstream}`: cannot read the secret in `{path}`") from error
+    else:
+        variable = reference.env or ""
+
+        def read() -> str:
+            value = environ.get(variable, "").strip()
+            if not value:
+                raise PolicyError(f"upstream `{upstream}`: environment variable `{variable}` is not set")
+            return value
+
+    read()
+    return read
+
+
+def _origin(config: schema.BedrockUpstream | schema.OpenAIUpstream, url: str, ca_bundle: str) -> Origin:
+    return Origin(
+        url,
+        connect_timeout=seconds(config.connect_timeout),
+        timeout=seconds(config.timeout),
+        max_connections=config.max_connections,
+        ca_bundle=ca_bundle,
+    )
