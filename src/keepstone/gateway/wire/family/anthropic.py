@@ -11,9 +11,9 @@ from keepstone.gateway.wire.rules import (
     Rule,
     Shape,
     blocks,
+    by_role,
     each,
     members,
-    message,
     of,
     opaque,
     signature,
@@ -97,7 +97,7 @@ _REQUEST: Shape = {
         "thinking",
     ),
     "system": of(Origin.SYSTEM, text_or(blocks(_INNER))),
-    "messages": each(message({"content": text_or(_CONTENT)})),
+    "messages": each(by_role({"content": text_or(_CONTENT)})),
     "tools": of(
         Origin.SYSTEM,
         each(

@@ -7,9 +7,9 @@ from keepstone.gateway.wire.family.shaped import BEDROCK, Document, Path, Shaped
 from keepstone.gateway.wire.rules import (
     Shape,
     blocks,
+    by_role,
     each,
     json_text,
-    message,
     of,
     opaque,
     struct,
@@ -44,7 +44,7 @@ REQUEST: Shape = {
         "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "stream"
     ),
     **settings("tool_choice", "n", "seed", "reasoning_effort"),
-    "messages": each(message(_MESSAGE)),
+    "messages": each(by_role(_MESSAGE)),
     "tools": of(Origin.SYSTEM, each(_DECLARED)),
     "prompt": of(Origin.USER, text),
 }

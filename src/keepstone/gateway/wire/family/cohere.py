@@ -2,13 +2,13 @@
 
 from keepstone.gateway.wire.deltas import padding
 from keepstone.gateway.wire.family.shaped import Document, ShapedFamily, settings, text_chunks
-from keepstone.gateway.wire.rules import Shape, each, message, numbers, of, opaque, struct, text, tree
+from keepstone.gateway.wire.rules import Shape, by_role, each, numbers, of, opaque, struct, text, tree
 from keepstone.gateway.wire.slots import Origin
 
 _SETTINGS = settings(
     "max_tokens", "temperature", "p", "k", "num_generations", "stream", "truncate", "return_likelihoods"
 )
-_TURN = message(
+_TURN = by_role(
     {"message": text, "tool_calls": of(Origin.ASSISTANT, tree), "tool_results": of(Origin.TOOL, tree)}
 )
 _ANSWER: Shape = {
