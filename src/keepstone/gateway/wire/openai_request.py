@@ -1,0 +1,184 @@
+"""A Converse request as an OpenAI chat-completions request.
+
+What has no counterpart there (documents other than text, films, sounds, guard images) is refused with its
+path, never dropped: a model must not answer about a file that it was not given.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from keepstone.core.errors import RequestError
+from keepstone.gateway.wire.rules import TEXT_FORMATS
+
+Document = dict[str, Any]
+
+_SETTINGS = {
+    "maxTokens": "max_tokens",
+    "temperature": "temperature",
+    "topP": "top_p",
+    "stopSequences": "stop",
+}
+
+
+def to_openai(document: Mapping[str, Any], model: str, *, stream: bool = False) -> Document:
+    """Return the chat request for `model`; raise `RequestError` for content that it cannot carry."""
+    try:
+        return _translated(document, model, stream=stream)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        # The document is the caller's: any member may be missing or of another type.
+        raise RequestError("the request is not a valid Converse request") from error
+
+
+def _translated(document: Mapping[str, Any], model: str, *, stream: bool) -> Document:
+    messages: list[Document] = []
+    system = "\n\n".join(
+        _plain_text(block, "system") for block in document.get("system") or () if _says(block)
+    )
+    if system:
+        messages.append({"role": "system", "content": system})
+    for index, message in enumerate(document.get("messages") or ()):
+        messages.extend(_messages(message, f"messages[{index}]"))
+    request: Document = {"model": model, "messages": messages}
+    for name, value in (document.get("inferenceConfig") or {}).items():
+        if name in _SETTINGS:
+            request[_SETTINGS[name]] = value
+    request |= _tools(document.get("toolConfig") or {})
+    # Fields of the model's own go along as they are; the ones above and `stream` are the protocol's.
+    extra = document.get("additionalModelRequestFields") or {}
+    request = {**extra, **request}
+    request["stream"] = stream
+    if stream:
+        request["stream_options"] = {"include_usage": True}
+    return request
+
+
+def _messages(message: Mapping[str, Any], path: str) -> list[Document]:
+    """Translate one message; each tool result becomes a message of its own, before the rest."""
+    results: list[Document] = []
+    parts: list[Document] = []
+    calls: list[Document] = []
+    for index, block in enumerate(message["content"]):
+        place = f"{path}.content[{index}]"
+        if "toolResult" in block:
+            results.append(_tool_result(block["toolResult"], place))
+        elif "toolUse" in block:
+            calls.append(_tool_call(block["toolUse"]))
+        elif "image" in block:
+            parts.append(_image(block["image"], place))
+        elif _says(block):
+            parts.append({"type": "text", "text": _plain_text(block, place)})
+    if not parts and not calls:
+        return results
+    translated: Document = {"role": message["role"], "content": _content(parts)}
+    if calls:
+        translated["tool_calls"] = calls
+    return [*results, translated]
+
+
+def _content(parts: list[Document]) -> str | list[Document] | None:
+    """Join text to a string, which every server understands; keep parts when there are images."""
+    if any(part["type"] != "text" for part in parts):
+        return parts
+    return "\n".join(part["text"] for part in parts) if parts else None
+
+
+def _says(block: Mapping[str, Any]) -> bool:
+    """Say whether a block says something: cache points and a model's own reasoning are not sent back."""
+    return "cachePoint" not in block and "reasoningContent" not in block
+
+
+def _plain_text(block: Mapping[str, Any], path: str) -> str:
+    match block:
+        case {"text": str(text)}:
+            return text
+        case {"guardContent": {"text": {"text": str(text)}}}:
+            return text
+        case {"document": dict(document)}:
+            return _document_text(document, path)
+        case {"citationsContent": {"content": list(pieces)}}:
+            return "".join(piece["text"] for piece in pieces)
+        case {"searchResult": {"title": str(title), "content": list(pieces)}}:
+            return "\n".join([title, *(piece["text"] for piece in pieces)])
+        case _:
+            raise _unsupported(path, block)
+
+
+def _document_text(document: Mapping[str, Any], path: str) -> str:
+    source = document["source"]
+    match source:
+        case {"text": str(text)}:
+            pass
+        case {"content": list(pieces)}:
+            text = "\n".join(piece["text"] for piece in pieces)
+        case {"bytes": str(raw)} if document.get("format") in TEXT_FORMATS:
+            text = b64decode(raw, validate=True).decode()
+        case _:
+            raise _unsupported(path, {"document": document})
+    context = [document["context"]] if document.get("context") else []
+    return "\n".join([f"[{document.get('name', 'document')}]", *context, text])
+
+
+def _image(image: Mapping[str, Any], path: str) -> Document:
+    match image:
+        case {"format": str(kind), "source": {"bytes": str(raw)}} if kind.isalnum():
+            return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{raw}"}}
+    raise _unsupported(path, {"image": image})
+
+
+def _tool_call(call: Mapping[str, Any]) -> Document:
+    arguments = msgspec.json.encode(call.get("input") or {}).decode()
+    return {
+        "id": call["toolUseId"],
+        "type": "function",
+        "function": {"name": call["name"], "arguments": arguments},
+    }
+
+
+def _tool_result(result: Mapping[str, Any], path: str) -> Document:
+    pieces = [_result_text(block, path) for block in _sequence(result["content"])]
+    return {"role": "tool", "tool_call_id": result["toolUseId"], "content": "\n".join(pieces)}
+
+
+def _result_text(block: Mapping[str, Any], path: str) -> str:
+    if "json" in block:
+        return msgspec.json.encode(block["json"]).decode()
+    return _plain_text(block, path)
+
+
+def _tools(config: Mapping[str, Any]) -> Document:
+    tools = [_tool(tool["toolSpec"]) for tool in config.get("tools") or () if "toolSpec" in tool]
+    if not tools:
+        return {}
+    translated: Document = {"tools": tools}
+    match config.get("toolChoice"):
+        case {"tool": {"name": str(name)}}:
+            translated["tool_choice"] = {"type": "function", "function": {"name": name}}
+        case {"any": _}:
+            translated["tool_choice"] = "required"
+        case {"auto": _}:
+            translated["tool_choice"] = "auto"
+        case _:
+            pass  # the server's own default
+    return translated
+
+
+def _tool(spec: Mapping[str, Any]) -> Document:
+    function: Document = {"name": spec["name"], "parameters": spec["inputSchema"]["json"]}
+    if spec.get("description"):
+        function["description"] = spec["description"]
+    return {"type": "function", "function": function}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise TypeError("expected a list")
+    return value
+
+
+def _unsupported(path: str, block: Mapping[str, Any]) -> RequestError:
+    known = ("document", "image", "video", "audio", "guardContent", "searchResult")
+    kind = next((name for name in known if name in block), "content")
+    return RequestError(f"`{path}`: this model's server takes no such `{kind}`", code="request.unsupported")
