@@ -1,0 +1,1 @@
+"""Benchmarks: the gateway beside its peers (`bench/run`), and its own parts one by one (`bench.micro`)."""

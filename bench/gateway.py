@@ -1,0 +1,174 @@
+"""Measures each contender in turn on the same fake upstream: `bench/run`, or `python -m bench.gateway`.
+
+A figure is the median over the rounds. Before it is timed, a contender must answer rightly, and Keepstone
+must also refuse what its policy refuses; a wrong answer during the load ends the run with status 3.
+"""
+
+import argparse
+import http.client
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from bench import payload
+from bench.contenders import CONTENDERS, KEYSTONE, WORK, Contender, Launch, Settings, free_port, nginx
+from bench.load import Level, Target, measure
+from bench.machine import machine, versions
+from bench.process import BenchError, Child, running
+from bench.results import Figures, Results
+from bench.table import table
+
+CONCURRENCY = (1, 16, 64)
+
+
+class Plan(NamedTuple):
+    """What to run."""
+
+    contenders: tuple[Contender, ...]
+    seconds: float
+    rounds: int
+    command: str
+
+
+def run(plan: Plan, work: Path) -> Results:
+    """Runs the plan; talks on stderr."""
+    logs = work / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = Settings(port, work, plan.command)
+    taken: dict[str, list[Figures]] = {contender.name: [] for contender in plan.contenders}
+    with running("upstream", nginx(work / "upstream", port), logs, {}) as upstream:
+        _await("upstream", upstream, port, "/")
+        for number in range(plan.rounds):
+            for contender in plan.contenders:
+                print(f"round {number + 1}/{plan.rounds}: {contender.title}", file=sys.stderr)
+                taken[contender.name].append(_measured(contender, settings, plan.seconds, logs))
+    return Results(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        machine=machine(),
+        versions=versions(WORK),
+        seconds=plan.seconds,
+        rounds=plan.rounds,
+        request_bytes=len(payload.CONVERSE_REQUEST),
+        answer_bytes=len(payload.CONVERSE_ANSWER),
+        contenders={name: _median(rounds) for name, rounds in taken.items()},
+    )
+
+
+def _measured(contender: Contender, settings: Settings, seconds: float, logs: Path) -> Figures:
+    launch = contender.launch(settings)
+    body = settings.folder / f"{contender.name}.body.json"
+    body.write_bytes(launch.body)
+    with running(contender.name, launch.command, logs, launch.env) as child:
+        _await(contender.name, child, launch.port, launch.ready)
+        headers = dict(launch.headers(child))
+        _verify(contender, launch, headers)
+        target = Target(f"http://127.0.0.1:{launch.port}{launch.path}", body, headers)
+        measure(target, child, connections=16, seconds=max(1.0, seconds / 5))  # warm
+        levels = {
+            str(connections): measure(target, child, connections=connections, seconds=seconds)
+            for connections in CONCURRENCY
+        }
+        _verify(contender, launch, headers)
+        return Figures(contender.title, child.peak_mb(), levels)
+
+
+def _await(name: str, child: Child, port: int, path: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        child.must_run()
+        try:
+            status, _ = _ask(port, "GET", path)
+        except OSError:
+            status = 0
+        if status == 200:
+            return
+        time.sleep(0.1)
+    raise BenchError(f"`{name}` is not ready after 120 s; see {child.log}")
+
+
+def _verify(contender: Contender, launch: Launch, headers: dict[str, str]) -> None:
+    for _ in range(2):
+        status, answer = _ask(launch.port, "POST", launch.path, launch.body, headers)
+        if status != 200 or payload.said(answer) != payload.said(launch.answer):
+            raise BenchError(f"`{contender.name}` answers wrongly: {status} {answer[:500]!r}")
+    if contender.governed:
+        _verify_governed(contender, launch, headers)
+
+
+def _verify_governed(contender: Contender, launch: Launch, headers: dict[str, str]) -> None:
+    """The stages are on: a stranger is refused, an unlisted model too, and a customer's word is stopped."""
+    status, _ = _ask(launch.port, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
+    if status != 403:
+        raise BenchError(f"`{contender.name}` lets a stranger in: {status}")
+    other = "/model/meta.llama3-8b-instruct-v1%3A0/converse"
+    status, _ = _ask(launch.port, "POST", other, launch.body, headers)
+    if status != 403:
+        raise BenchError(f"`{contender.name}` allows a model that its policy does not: {status}")
+    word = payload.converse("Tell me about project albatross, please.")
+    status, answer = _ask(launch.port, "POST", launch.path, word, headers)
+    if status != 200 or b'"guardrail_intervened"' not in answer:
+        raise BenchError(f"`{contender.name}` lets a blocked word through: {status} {answer[:500]!r}")
+
+
+def _ask(
+    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _median(rounds: list[Figures]) -> Figures:
+    levels = {
+        key: Level(
+            *(median(getattr(one.levels[key], field) for one in rounds) for field in Level.__struct_fields__)
+        )
+        for key in rounds[0].levels
+    }
+    return Figures(rounds[0].title, max(one.peak_mb for one in rounds), levels)
+
+
+def _arguments(given: Sequence[str] | None) -> tuple[Plan, Path]:
+    names = [contender.name for contender in CONTENDERS]
+    parser = argparse.ArgumentParser(
+        prog="bench/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="contenders to measure")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of load at each concurrency")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
+    parser.add_argument("--command", default=KEYSTONE, help="starts Keepstone: {policy}, {home}, {port}")
+    parser.add_argument("--json", type=Path, default=WORK / "results.json", help="where the results go")
+    options = parser.parse_args(given)
+    chosen = tuple(contender for contender in CONTENDERS if contender.name in options.only)
+    return Plan(chosen, options.seconds, options.rounds, options.command), options.json
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Runs, saves and prints; 0, or 3 when the figures could not be had."""
+    plan, out = _arguments(given)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the children are ended
+    try:
+        results = run(plan, WORK)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 3
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+    print(table(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

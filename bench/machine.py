@@ -1,0 +1,63 @@
+"""What the figures were taken on: the machine, and the versions of everything that took part."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """The machine of a run; `load` is the load average when it began."""
+
+    cpu: str
+    cores: int
+    system: str
+    load: float
+
+
+def machine() -> Machine:
+    """This machine, now."""
+    named = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    cores = len(os.sched_getaffinity(0))
+    system = f"{platform.system()} {platform.release()}"
+    return Machine(named[1] if named else platform.machine(), cores, system, round(os.getloadavg()[0], 2))
+
+
+def versions(work: Path) -> dict[str, str]:
+    """Name -> version of what is installed here; what is absent is left out."""
+    found = {name: _or_empty(ask) for name, ask in _sources(work).items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def _sources(work: Path) -> dict[str, Callable[[], str]]:
+    portkey = work / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "package.json"
+    ask_litellm = "import importlib.metadata as m; print(m.version('litellm'))"
+    return {
+        "Keepstone": lambda: version("keepstone"),
+        "Python": platform.python_version,
+        "uvicorn": lambda: version("uvicorn"),
+        "LiteLLM": lambda: _first_number([str(work / "litellm" / "bin" / "python"), "-c", ask_litellm]),
+        "Portkey": lambda: str(json.loads(portkey.read_text())["version"]),
+        "Node.js": lambda: _first_number(["node", "--version"]),
+        "nginx": lambda: _first_number(["/usr/sbin/nginx", "-v"]),
+        "wrk": lambda: _first_number(["wrk", "-v"]),
+    }
+
+
+def _first_number(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    match = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return match[0] if match else ""
+
+
+def _or_empty(ask: Callable[[], str]) -> str:
+    try:
+        return ask()
+    except (OSError, ImportError, KeyError, ValueError):
+        return ""
