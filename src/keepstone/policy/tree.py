@@ -134,12 +134,12 @@ def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _Frame:
-    """A list or map under construction; `key` is the key that waits for its value."""
+    """A list or map under construction; `key` waits for its value, which is dropped if `refused`."""
 
     node: Node
     anchor: str | None
     key: str | None = None
-    key_place: Place | None = None
+    refused: bool = False
 
 
 class _Builder:
@@ -197,15 +197,16 @@ class _Builder:
             case list() as items:
                 items.append(node)
             case dict() as entries if frame.key is not None:
-                if frame.key not in entries:
+                if not frame.refused:
                     entries[frame.key] = node
                 frame.key = None
             case _:
                 self._key(frame, node)
 
     def _key(self, frame: _Frame, node: Node) -> None:
-        """Take a finished node as the next key of a map."""
+        """Take a finished node as the next key of a map; the value of a refused key is dropped."""
         frame.key = node.value if isinstance(node.value, str) else ""
+        frame.refused = True
         if not isinstance(node.value, str):
             self._report(node.place, "a key must be text", "put the key in quotes")
         elif node.value in frame.node.keys:
@@ -217,6 +218,7 @@ class _Builder:
             self._report(node.place, "merge keys are not supported", "write the fields out")
         else:
             frame.node.keys[node.value] = node.place
+            frame.refused = False
 
     def _alias(self, anchor: str, place: Place) -> None:
         node = self._anchors.get(anchor)
