@@ -63,7 +63,7 @@ def free_port() -> int:
 # --- the upstream, which is also the floor -----------------------------------------------------------------
 
 _NGINX = """
-worker_processes 1;
+master_process off;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log error;

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.process import BenchError, Child
+from bench.process import BenchError, Child, die_with_parent
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -60,7 +60,14 @@ def _wrk(target: Target, connections: int, seconds: float) -> _Summary:
     headers = [part for pair in target.headers.items() for part in pair]
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
     command += ["-s", str(_SCRIPT), target.url, "--", str(target.body), *headers]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=False,
+        preexec_fn=die_with_parent,
+    )
     last = done.stdout.strip().rsplit("\n", 1)[-1]
     if done.returncode or not last.startswith("{"):
         raise BenchError(f"wrk failed: {(done.stderr or done.stdout)[-1000:]}")

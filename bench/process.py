@@ -60,7 +60,7 @@ def running(name: str, command: Sequence[str], logs: Path, env: Mapping[str, str
             stdin=subprocess.DEVNULL,
             env={**os.environ, **env},
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the benchmark has no threads
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - the benchmark has no threads
         )
     try:
         yield Child(process, log)
@@ -68,7 +68,8 @@ def running(name: str, command: Sequence[str], logs: Path, env: Mapping[str, str
         _end(process)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the kernel ends the child when the benchmark is killed outright."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
