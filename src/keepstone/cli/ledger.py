@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keepstone.ledger.walk import Progress
 
 # Imports of the ledger stand inside the commands: `keepstone --help` must not wait for cryptography.
-# ruff: noqa: PLC0415
+# ruff: noqa: PLC0415, PLR0913, PLR0917 - and click passes one parameter per option
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FINDINGS, _UNKNOWN = 1, 3
@@ -218,8 +218,8 @@ def _verifier(key: str | None, directory: Path) -> tuple[str | None, str]:
     if not beside.exists():
         return None, ""
     return beside.read_text("ascii", "replace").strip(), (
-        f"the key was taken from `{beside}`, beside the ledger: whoever can rewrite both could forge a log that "
-        "passes; keep a copy of the key elsewhere and give it with `--key`"
+        f"the key was taken from `{beside}`, beside the ledger: whoever can rewrite both could forge a log "
+        "that passes; keep a copy of the key elsewhere and give it with `--key`"
     )
 
 

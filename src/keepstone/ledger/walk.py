@@ -119,7 +119,7 @@ class Walk:
 def leftovers(
     tiles: TileStore, found: Iterable[str], published: int, size: int
 ) -> tuple[list[Problem], list[str]]:
-    """Check the files that the walk does not reach: old partial files, and files from beyond the log's end."""
+    """Check the files that the walk does not reach: old partial files, and files beyond the log's end."""
     problems: list[Problem] = []
     notes: list[str] = []
     for path in found:
