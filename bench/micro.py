@@ -1,0 +1,179 @@
+"""Times Keepstone's own parts one by one: `python -m bench.micro`.
+
+Each part is measured alone, in CPU microseconds per operation; the best of five batches counts, since other
+work on the machine can only add. A part that this version does not have is named and left out.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench import payload
+
+Operation = Callable[[], object]
+_POLICY = Path(__file__).parent / "policies" / "strict.yaml"
+_BATCHES = 5
+
+
+def _policy() -> Any:
+    load = import_module("keepstone.policy.load").load
+    return import_module("keepstone.policy.compile").compile_policy(load(_POLICY))
+
+
+def _principal() -> Any:
+    principal = import_module("keepstone.core.principal").Principal
+    return principal("key:bench", "api-key", ("developer",))
+
+
+@contextmanager
+def policy_admit() -> Iterator[Operation]:
+    """Roles, models, operations and data classes against one call, remembered after the first time."""
+    policy, exchange = _policy(), import_module("keepstone.core.exchange")
+    facts = import_module("keepstone.policy.admission").CallFacts
+    call = facts(_principal(), exchange.Operation.CONVERSE, payload.MODEL, exchange.DataClass.INTERNAL)
+    yield lambda: policy.admit(call)
+
+
+@contextmanager
+def budget_take() -> Iterator[Operation]:
+    """One call against the policy's two limits, and its settling."""
+    policy, principal = _policy(), _principal()
+    budget = import_module("keepstone.gateway.budget").Budget()
+    limits = policy.limits_of(principal, payload.MODEL)
+
+    def spend() -> object:
+        now = time.monotonic_ns()
+        return budget.settle(budget.take(limits, principal, payload.MODEL, 1000, now), 900, now)
+
+    yield spend
+
+
+@contextmanager
+def guard_inspect() -> Iterator[Operation]:
+    """4 kB of clean prose through the whole guardrail, as input."""
+    compiled = import_module("keepstone.guard.compile")
+    guardrail = import_module("keepstone.guard.guardrail")
+    rules = _policy().document.guardrails["default"]
+    engine = compiled.compile_guardrail("default", rules)
+    texts = [guardrail.Text(payload.CONVERSE_REQUEST.decode(), "user")]
+    yield lambda: engine.inspect(texts, guardrail.Direction.INPUT)
+
+
+@contextmanager
+def sigv4_sign() -> Iterator[Operation]:
+    """The signature of a 4 kB request to Bedrock."""
+    signing = import_module("keepstone.aws.signing")
+    pair = signing.Credentials("AKIABENCHMARK0EXAMPLE", "benchmark/not/a/real/secret/EXAMPLE")
+    signer, now = signing.Signer("us-east-1"), datetime.now(UTC)
+    path = f"/model/{payload.MODEL.replace(':', '%3A')}/converse"
+    host = "bedrock-runtime.us-east-1.amazonaws.com"
+    yield lambda: signer.sign(pair, host, path, payload.CONVERSE_REQUEST, now)
+
+
+@contextmanager
+def ledger_append() -> Iterator[Operation]:
+    """One record, waited for until it is on disk; CPU of the writer's thread included."""
+    with _ledger(lambda *_: None) as (ledger, record):
+        yield lambda: ledger.append(record)
+
+
+@contextmanager
+def ledger_append_64() -> Iterator[Operation]:
+    """64 records in flight at once, waited for together; the figure is for one record of them."""
+    told: list[int] = []
+    with _ledger(lambda waiters, _: told.append(len(waiters))) as (ledger, record):
+
+        def batch() -> object:
+            told.clear()
+            for number in range(64):
+                ledger.submit(record, number)
+            while sum(told) < 64:
+                time.sleep(0.0001)
+            return told
+
+        yield batch
+
+
+@contextmanager
+def _ledger(notify: Callable[..., None]) -> Iterator[tuple[Any, bytes]]:
+    writer, key = import_module("keepstone.ledger.writer"), import_module("keepstone.ledger.key")
+    records = import_module("keepstone.ledger.record")
+    record = records.encode(
+        records.ExchangeRecord(
+            kind="exchange",
+            id="00000000-0000-4000-8000-000000000000",
+            time="2026-01-01T00:00:00.000000Z",
+            operation="Converse",
+            model=payload.MODEL,
+            data_class="Internal",
+            policy="sha256:" + "0" * 64,
+            outcome="allow",
+            status=200,
+            tokens=records.Tokens(),
+        )
+    )
+    # Not in /tmp, which is often memory: the price of a sync is what this is about.
+    work = Path(__file__).parent / ".work"
+    work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        ledger = writer.Ledger.open(Path(folder), key.LedgerKey.create(), notify=notify)
+        try:
+            yield ledger, record
+        finally:
+            ledger.close()
+
+
+PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
+    ("policy admit", policy_admit, 1),
+    ("budget take and settle", budget_take, 1),
+    ("guard inspect 4 kB", guard_inspect, 1),
+    ("SigV4 sign 4 kB", sigv4_sign, 1),
+    ("ledger append, one at a time", ledger_append, 1),
+    ("ledger append, 64 in flight", ledger_append_64, 64),
+)
+
+
+def timed(operation: Operation, seconds: float) -> tuple[float, float]:
+    """CPU and wall seconds of one operation: the best of some batches that take `seconds` together."""
+    operation()
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds / _BATCHES:
+        operation()
+        count += 1
+    best = (float("inf"), float("inf"))
+    for _ in range(_BATCHES):
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(count):
+            operation()
+        spent = ((time.process_time() - cpu) / count, (time.perf_counter() - wall) / count)
+        best = min(best, spent)
+    return best
+
+
+def main() -> int:
+    """Times every part and prints a row for each."""
+    parser = argparse.ArgumentParser(prog="python -m bench.micro", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each part")
+    options = parser.parse_args()
+    print(f"{'part':32}{'CPU µs':>10}{'wall µs':>10}")
+    for name, prepare, each in PARTS:
+        with ExitStack() as stack:
+            try:
+                operation = stack.enter_context(prepare())
+            except ModuleNotFoundError as error:
+                print(f"{name:32}{'-':>10}{'-':>10}  this version has no `{error.name}`")
+                continue
+            cpu, wall = timed(operation, options.seconds)
+            print(f"{name:32}{cpu / each * 1e6:>10.1f}{wall / each * 1e6:>10.1f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
