@@ -32,7 +32,10 @@ class Settings(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """How a contender is started and asked; `headers` may read the running child's output."""
+    """How a contender is started and asked; `headers` may read the running child's output.
+
+    `home` is where a governed contender keeps its record.
+    """
 
     command: list[str]
     env: Mapping[str, str]
@@ -42,15 +45,15 @@ class Launch(NamedTuple):
     body: bytes
     answer: bytes
     headers: Callable[[Child], Mapping[str, str]]
+    home: Path | None = None
 
 
 class Contender(NamedTuple):
-    """A row of the table; `governed` marks the ones that must also prove that their stages are on."""
+    """A row of the table."""
 
     name: str
     title: str
     launch: Callable[[Settings], Launch]
-    governed: bool = False
 
 
 def free_port() -> int:
@@ -136,6 +139,7 @@ def _keepstone(settings: Settings, durability: str) -> Launch:
         payload.CONVERSE_REQUEST,
         payload.CONVERSE_ANSWER,
         _first_key,
+        home,
     )
 
 
@@ -217,8 +221,8 @@ def _portkey(settings: Settings) -> Launch:
 
 CONTENDERS = (
     Contender("nginx", "nginx direct (the floor)", _floor),
-    Contender("strict", "Keepstone, record durable first", lambda s: _keepstone(s, "strict"), governed=True),
-    Contender("bounded", "Keepstone, record within 10 ms", lambda s: _keepstone(s, "bounded"), governed=True),
+    Contender("strict", "Keepstone, record durable first", lambda s: _keepstone(s, "strict")),
+    Contender("bounded", "Keepstone, record within 10 ms", lambda s: _keepstone(s, "bounded")),
     Contender("portkey", "Portkey", _portkey),
     Contender("litellm", "LiteLLM proxy", _litellm),
 )

@@ -1,14 +1,13 @@
 """Measures each contender in turn on the same fake upstream: `bench/run`, or `python -m bench.gateway`.
 
 A figure is the median over the rounds. Before it is timed, a contender must answer rightly, and Keepstone
-must also refuse what its policy refuses; a wrong answer during the load ends the run with status 3.
+must also refuse what its policy refuses and, afterwards, have every call in a ledger that verifies. A wrong
+answer during the load ends the run with status 3.
 """
 
 import argparse
-import http.client
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +17,11 @@ from typing import NamedTuple
 import msgspec
 
 from bench import payload
-from bench.contenders import CONTENDERS, KEYSTONE, WORK, Contender, Launch, Settings, free_port, nginx
+from bench.checks import await_ready, must_answer, must_have_recorded
+from bench.contenders import CONTENDERS, KEYSTONE, WORK, Contender, Settings, free_port, nginx
 from bench.load import Level, Target, measure
 from bench.machine import machine, versions
-from bench.process import BenchError, Child, running
+from bench.process import BenchError, running
 from bench.results import Figures, Results
 from bench.table import table
 
@@ -45,7 +45,7 @@ def run(plan: Plan, work: Path) -> Results:
     settings = Settings(port, work, plan.command)
     taken: dict[str, list[Figures]] = {contender.name: [] for contender in plan.contenders}
     with running("upstream", nginx(work / "upstream", port), logs, {}) as upstream:
-        _await("upstream", upstream, port, "/")
+        await_ready("upstream", upstream, port, "/")
         for number in range(plan.rounds):
             for contender in plan.contenders:
                 print(f"round {number + 1}/{plan.rounds}: {contender.title}", file=sys.stderr)
@@ -67,67 +67,21 @@ def _measured(contender: Contender, settings: Settings, seconds: float, logs: Pa
     body = settings.folder / f"{contender.name}.body.json"
     body.write_bytes(launch.body)
     with running(contender.name, launch.command, logs, launch.env) as child:
-        _await(contender.name, child, launch.port, launch.ready)
+        await_ready(contender.name, child, launch.port, launch.ready)
         headers = dict(launch.headers(child))
-        _verify(contender, launch, headers)
+        must_answer(contender.name, launch, headers)
         target = Target(f"http://127.0.0.1:{launch.port}{launch.path}", body, headers)
-        measure(target, child, connections=16, seconds=max(1.0, seconds / 5))  # warm
+        warm = measure(target, child, connections=16, seconds=max(1.0, seconds / 5))
         levels = {
             str(connections): measure(target, child, connections=connections, seconds=seconds)
             for connections in CONCURRENCY
         }
-        _verify(contender, launch, headers)
-        return Figures(contender.title, child.peak_mb(), levels)
-
-
-def _await(name: str, child: Child, port: int, path: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        child.must_run()
-        try:
-            status, _ = _ask(port, "GET", path)
-        except OSError:
-            status = 0
-        if status == 200:
-            return
-        time.sleep(0.1)
-    raise BenchError(f"`{name}` is not ready after 120 s; see {child.log}")
-
-
-def _verify(contender: Contender, launch: Launch, headers: dict[str, str]) -> None:
-    for _ in range(2):
-        status, answer = _ask(launch.port, "POST", launch.path, launch.body, headers)
-        if status != 200 or payload.said(answer) != payload.said(launch.answer):
-            raise BenchError(f"`{contender.name}` answers wrongly: {status} {answer[:500]!r}")
-    if contender.governed:
-        _verify_governed(contender, launch, headers)
-
-
-def _verify_governed(contender: Contender, launch: Launch, headers: dict[str, str]) -> None:
-    """The stages are on: a stranger is refused, an unlisted model too, and a customer's word is stopped."""
-    status, _ = _ask(launch.port, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
-    if status != 403:
-        raise BenchError(f"`{contender.name}` lets a stranger in: {status}")
-    other = "/model/meta.llama3-8b-instruct-v1%3A0/converse"
-    status, _ = _ask(launch.port, "POST", other, launch.body, headers)
-    if status != 403:
-        raise BenchError(f"`{contender.name}` allows a model that its policy does not: {status}")
-    word = payload.converse("Tell me about project albatross, please.")
-    status, answer = _ask(launch.port, "POST", launch.path, word, headers)
-    if status != 200 or b'"guardrail_intervened"' not in answer:
-        raise BenchError(f"`{contender.name}` lets a blocked word through: {status} {answer[:500]!r}")
-
-
-def _ask(
-    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
+        must_answer(contender.name, launch, headers)
+        figures = Figures(contender.title, child.peak_mb(), levels)
+    if launch.home:
+        calls = warm.calls + sum(level.calls for level in levels.values())
+        must_have_recorded(launch.home, int(calls))
+    return figures
 
 
 def _median(rounds: list[Figures]) -> Figures:

@@ -29,8 +29,9 @@ class _Summary(msgspec.Struct, frozen=True):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """Figures at one concurrency: CPU of the server per request, latencies, throughput."""
+    """Figures at one concurrency: answered calls, CPU of the server per call, latencies, throughput."""
 
+    calls: float
     cpu_us: float
     p50_ms: float
     p99_ms: float
@@ -49,6 +50,7 @@ def measure(target: Target, child: Child, *, connections: int, seconds: float) -
             f"{summary.bad_status} with an error status; {summary.broken} broken connections or timeouts"
         )
     return Level(
+        calls=summary.requests,
         cpu_us=spent / summary.requests * 1e6,
         p50_ms=summary.p50_ms,
         p99_ms=summary.p99_ms,

@@ -1,0 +1,78 @@
+"""What must be true of a contender before its figures count: right answers, real refusals, a whole record."""
+
+import http.client
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import payload
+from bench.contenders import Launch
+from bench.process import BenchError, Child
+
+
+def await_ready(name: str, child: Child, port: int, path: str) -> None:
+    """Waits until a GET answers 200."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        child.must_run()
+        try:
+            status, _ = _ask(port, "GET", path)
+        except OSError:
+            status = 0
+        if status == 200:
+            return
+        time.sleep(0.1)
+    raise BenchError(f"`{name}` is not ready after 120 s; see {child.log}")
+
+
+def must_answer(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
+    """Asks twice and compares the text; a governed contender must also refuse and stop what it should."""
+    for _ in range(2):
+        status, answer = _ask(launch.port, "POST", launch.path, launch.body, headers)
+        if status != 200 or payload.said(answer) != payload.said(launch.answer):
+            raise BenchError(f"`{name}` answers wrongly: {status} {answer[:500]!r}")
+    if launch.home:
+        _must_govern(name, launch, headers)
+
+
+def _must_govern(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
+    """The stages are on: a stranger is refused, an unlisted model too, and a customer's word is stopped."""
+    status, _ = _ask(launch.port, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
+    if status != 403:
+        raise BenchError(f"`{name}` lets a stranger in: {status}")
+    other = "/model/meta.llama3-8b-instruct-v1%3A0/converse"
+    status, _ = _ask(launch.port, "POST", other, launch.body, headers)
+    if status != 403:
+        raise BenchError(f"`{name}` allows a model that its policy does not: {status}")
+    word = payload.converse("Tell me about project albatross, please.")
+    status, answer = _ask(launch.port, "POST", launch.path, word, headers)
+    if status != 200 or b'"guardrail_intervened"' not in answer:
+        raise BenchError(f"`{name}` lets a blocked word through: {status} {answer[:500]!r}")
+
+
+def must_have_recorded(home: Path, calls: int) -> None:
+    """The ledger verifies, signatures and all, and holds at least the calls that were answered."""
+    key = next(home.rglob("*.vkey"), None)
+    if key is None:
+        raise BenchError(f"no verifier key under `{home}`")
+    command = [".venv/bin/keepstone", "ledger", "verify", "--format", "json"]
+    command += ["--ledger", str(home / "ledger"), "--key", str(key)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    report = json.loads(done.stdout) if done.stdout else {}
+    if done.returncode or report.get("verdict") != "PASS" or report["size"] < calls:
+        found = done.stdout[-1000:] + done.stderr[-1000:]
+        raise BenchError(f"the ledger does not hold {calls} calls in good order: {found}")
+
+
+def _ask(
+    port: int, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
