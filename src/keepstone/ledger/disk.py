@@ -53,8 +53,9 @@ class Disk:
         sync_folder(path.parent)
 
     def remove(self, path: Path) -> None:
-        """Delete a file that may be gone already."""
+        """Delete a file that may be gone already, so that it cannot come back after a crash."""
         path.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def make_folder(path: Path) -> None:

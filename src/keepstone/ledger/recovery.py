@@ -13,7 +13,7 @@ from pathlib import Path
 
 from keepstone.core.errors import LedgerCorrupt, LedgerError
 from keepstone.ledger import note, wal
-from keepstone.ledger.disk import Disk, make_folder, sync_folder
+from keepstone.ledger.disk import Disk, make_folder
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from keepstone.ledger.publisher import Publisher
@@ -184,5 +184,4 @@ def _publish(
     else:
         for path in old:
             disk.remove(path)
-        sync_folder(folder)
     return segment

@@ -20,6 +20,7 @@ from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import leaf_hash
 from keepstone.ledger.record import MAX_RECORD
 from keepstone.ledger.recovery import Recovered, lock, recover
+from keepstone.ledger.segment import Segment
 from keepstone.ledger.store import WAL
 
 Notify = Callable[[Sequence[object], LedgerError | None], None]
@@ -65,9 +66,7 @@ class Ledger:
         self._lock_descriptor = lock_descriptor
         self._frontier = recovered.frontier
         self._publisher = recovered.publisher
-        self._segment = recovered.segment
-        self._descriptor = disk.open_append(recovered.segment)
-        self._offset = recovered.segment.stat().st_size
+        self._segment = Segment(recovered.segment, disk)
         self._signature = b""
         self._notify: Notify = lambda _waiters, _error: None
         self._window = 0.0
@@ -78,6 +77,7 @@ class Ledger:
         self._asleep = False
         self._closing = False
         self._queue: list[tuple[bytes, object]] = []
+        self._current: list[tuple[bytes, object]] = []
         self._queued_bytes = 0
 
         self._durable = self.size
@@ -171,23 +171,35 @@ class Ledger:
     # --- the writer's thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Write until closed. A fault of ours ends the writing, but never leaves a waiter waiting."""
+        try:
+            self._write_until_closed()
+        except Exception as error:  # noqa: BLE001 - the thread's outermost door
+            _log.exception("the ledger's writer stopped")
+            fault = f"the ledger's writer stopped: internal fault `{type(error).__name__}`"
+            self.failure = LedgerError(fault, hint="restart; nothing acknowledged is lost")
+            self._tell([waiter for _, waiter in self._current + self._take(wait=False)], 0, self.failure)
+        finally:
+            self._finish()
+
+    def _write_until_closed(self) -> None:
         while True:
-            batch = self._take()
+            batch = self._current = self._take()
             if batch:
                 self._commit(batch)
+                self._current = []
             now = time.monotonic()
             if self._sync_at is not None and now >= self._sync_at:
                 self._sync()
             if self._publish_due(now):
                 self._publish()
             if self._closing and not batch:
-                break
-        self._finish()
+                return
 
-    def _take(self) -> list[tuple[bytes, object]]:
+    def _take(self, *, wait: bool = True) -> list[tuple[bytes, object]]:
         """Wait for records, for a deadline or for the end; return all that is queued."""
         with self._lock:
-            if not self._queue and not self._closing:
+            if wait and not self._queue and not self._closing:
                 timeout = self._timeout()
                 if timeout is None or timeout > 0:
                     self._asleep = True
@@ -224,10 +236,9 @@ class Ledger:
         signature = self._key.sign(frontier.size, root)
         frame = wal.batch_frame(self.size, self._durable, records, signature, root)
         try:
-            self._disk.write(self._descriptor, frame)
+            self._segment.write(frame)
         except OSError as error:
             return self._roll_back(error)
-        self._offset += len(frame)
         self._frontier, self._signature = frontier, signature
         if self._window:
             self._sync_at = self._sync_at or time.monotonic() + self._window
@@ -245,7 +256,7 @@ class Ledger:
         """Cut a half-written batch off again; without that the file must not be written any more."""
         translated = translate(error, "the record could not be written")
         try:
-            self._disk.truncate(self._descriptor, self._offset)
+            self._segment.roll_back()
         except OSError as second:
             self.failure = translate(second, "a half-written batch could not be taken back")
             self.failure = LedgerError(self.failure.message, hint="restart; start-up sets the torn end aside")
@@ -257,7 +268,7 @@ class Ledger:
         """Sync the segment. After a failed sync the kernel may forget what was dirty, so never try again."""
         self._sync_at = None
         try:
-            self._disk.fdatasync(self._descriptor)
+            self._segment.sync()
         except OSError as error:
             failure = translate(error, "the ledger's disk did not confirm a write")
             self.failure = LedgerError(
@@ -316,20 +327,21 @@ class Ledger:
         """Begin a new segment and give the publisher the old one's records; False if the disk refuses."""
         if self._durable != self.size and not self._sync():
             return False
-        old, segment = self._segment, self.directory / WAL / wal.segment_name(self.size)
+        old, folder = self._segment, self.directory / WAL
         try:
-            self._disk.place(segment, wal.segment_frame(self._key.name, self.size), segment.parent)
-            descriptor = self._disk.open_append(segment)
+            segment = Segment.begin(folder, self._key.name, self.size, self._disk)
         except OSError as error:
             _log.warning("the ledger cannot begin a new segment: %s", translate(error, "rotation"))
-            self._take_back(segment)
+            self._take_back(folder / wal.segment_name(self.size))
             return False
-        self._seal()
-        self._disk.close(self._descriptor)
-        self._segment, self._descriptor = segment, descriptor
-        self._offset = segment.stat().st_size
+        try:
+            old.seal()
+        except OSError as error:  # all records in it were synced before; the seal is a help, not a need
+            _log.warning("the ledger cannot seal a segment: %s", translate(error, "sealing"))
+        old.close()
+        self._segment = segment
         note = self._key.checkpoint(self.size, self.root, self._signature)
-        self._publisher.add(self._records, self._leaves, note, [old])
+        self._publisher.add(self._records, self._leaves, note, [old.path])
         self._records, self._leaves, self._backlog = [], [], 0
         return True
 
@@ -341,14 +353,6 @@ class Ledger:
             self.failure = LedgerError(
                 str(translate(error, "a segment could not be removed")), hint="restart"
             )
-
-    def _seal(self) -> None:
-        """Mark the old segment as followed by another; only a help for finding a lost one, so it may fail."""
-        try:
-            self._disk.write(self._descriptor, wal.frame(wal.SEAL, b""))
-            self._disk.fdatasync(self._descriptor)
-        except OSError as error:
-            _log.warning("the ledger cannot seal a segment: %s", translate(error, "sealing"))
 
     def _finish(self) -> None:
         """Publish what is left and let go."""
@@ -362,5 +366,5 @@ class Ledger:
         except OSError as error:
             _log.warning("the checkpoint could not be published: %s", translate(error, "the next start will"))
         finally:
-            self._disk.close(self._descriptor)
+            self._segment.close()
             os.close(self._lock_descriptor)

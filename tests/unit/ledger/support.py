@@ -23,6 +23,9 @@ class QuickDisk(Disk):
     def fdatasync(self, descriptor: int) -> None:
         pass
 
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
 
 class FaultyDisk(QuickDisk):
     """Fails where told: `write_room` bytes still fit, `fail` names the calls that raise EIO."""

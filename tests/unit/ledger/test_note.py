@@ -95,11 +95,19 @@ def test_a_proof_is_self_contained_and_refuses_any_change():
             wrong.check(VERIFIER)
 
 
+START = "c2sp.org/tlog-proof@v1\n"
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "c2sp.org/tlog-proof@v1\nindex 0\n\nx", "c2sp.org/tlog-proof@v1\nextra !\nindex 0\n\nx",
-     "c2sp.org/tlog-proof@v1\nextra QQ==\nindex -1\n\nx", "c2sp.org/tlog-proof@v1\nextra QQ==\nindex 0\nQQ==\n\nx"],
-)  # fmt: skip
+    [
+        "",
+        START + "index 0\n\nx",
+        START + "extra !\nindex 0\n\nx",
+        START + "extra QQ==\nindex -1\n\nx",
+        START + "extra QQ==\nindex 0\nQQ==\n\nx",
+    ],
+)
 def test_a_malformed_proof_is_refused(text):
     with pytest.raises(LedgerError, match="malformed"):
         parse(text)

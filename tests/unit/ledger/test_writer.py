@@ -183,6 +183,24 @@ def test_a_callback_that_raises_does_not_stop_the_ledger(tmp_path, caplog):
     assert LedgerReader(tmp_path).size == 2
 
 
+def test_a_fault_of_our_own_leaves_no_waiter_waiting(tmp_path, monkeypatch, caplog):
+    told = Told()
+    with opened(tmp_path, notify=told) as ledger:
+        assert ledger.append(b"before") == 0
+        monkeypatch.setattr(writer.wal, "batch_frame", lambda *_parts: 1 / 0)
+        ledger.submit(b"x", "waiter")
+        told.wait()
+        ((waiters, error),) = told.calls
+        assert waiters == ["waiter"]
+        assert "ZeroDivisionError" in str(error)
+        with pytest.raises(LedgerError, match="stopped"):
+            ledger.submit(b"y", None)
+    assert "the ledger's writer stopped" in caplog.text
+    monkeypatch.undo()
+    with opened(tmp_path) as ledger:
+        assert ledger.append(b"after") == 1
+
+
 def test_while_it_runs_tiles_appear_and_old_segments_go(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "PUBLISH_RECORDS", 300)
     told = Told()
