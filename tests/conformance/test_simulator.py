@@ -3,6 +3,7 @@
 A simulator that is too kind hides bugs, so most rows here are refusals and faults.
 """
 
+import ast
 import http.client
 import json
 import socket
@@ -62,6 +63,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 GOOD: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
 ClientError = botocore.exceptions.ClientError
+_IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def client(simulator: BedrockSimulator, pair: KeyPair = KEYS, **options: Any) -> Any:
@@ -96,6 +98,13 @@ def stream(target: Any) -> list[dict[str, Any]]:
 def streamed_text(events: list[dict[str, Any]]) -> str:
     deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
     return "".join(delta.get("text", "") for delta in deltas)
+
+
+def test_a_simulator_shares_nothing_with_what_it_judges() -> None:
+    for file in Path(eventstream.__file__).parent.glob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, _IMPORTS)]
+        named = [getattr(node, "module", None) or node.names[0].name for node in imports]
+        assert not [name for name in named if name.split(".")[0] == "keepstone"], file
 
 
 class TestWhoAsks:
