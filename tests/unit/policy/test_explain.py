@@ -1,0 +1,108 @@
+"""The policy in plain words says what it does and what it does not."""
+
+import pytest
+
+from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.principal import Principal
+from keepstone.policy.admission import CallFacts
+from keepstone.policy.compile import compile_policy
+from keepstone.policy.explain import explain_decision, explain_document
+from keepstone.policy.load import load
+from tests.unit.policy.documents import MINIMAL, loaded
+from tests.unit.policy.test_compile import EXAMPLE
+
+
+def sentences(text: str = "") -> dict[str, tuple[str, ...]]:
+    policy = load(EXAMPLE).document if not text else loaded(text).document
+    return {each.title: each.sentences for each in explain_document(policy)}
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ("Organisation", "The law of NO and EU applies."),
+        ("Organisation", "A call that states no data class counts as Internal."),
+        (
+            "Role analyst",
+            "May use `eu.amazon.nova-*` by Converse and ConverseStream, with data up to Confidential.",
+        ),
+        (
+            "Role engineer",
+            "Must not use `anthropic.claude-opus-*` with data above Public (ask the platform team for a project key).",
+        ),
+        (
+            "Models",
+            "`eu.anthropic.claude-*` is reached by `frankfurt` (Amazon Bedrock in eu-central-1), "
+            "then `stockholm` (Amazon Bedrock in eu-north-1); cleared up to Restricted; "
+            "inspected by guardrail `claims`.",
+        ),
+        (
+            "Guardrail claims",
+            "On the way to the model, CREDIT_DEBIT_CARD_NUMBER, credentials and 1 custom word block the call.",
+        ),
+        (
+            "Guardrail claims",
+            "On the way back, INTERNATIONAL_BANK_ACCOUNT_NUMBER, CREDIT_DEBIT_CARD_NUMBER, credentials "
+            "and 2 custom words block the call.",
+        ),
+        (
+            "Guardrail claims",
+            "On the way back, EMAIL, PHONE, LICENSE_PLATE and pattern `claim-number` are masked.",
+        ),
+        ("Guardrail claims", "A stream is held until all of it was inspected."),
+        (
+            "Limits",
+            "`copilot-day`: each role with role engineer and analyst may spend 20000000 tokens in 1d.",
+        ),
+        ("Record", "An answer leaves only after its record is on disk."),
+        ("Not protected", "Names and postal addresses of people follow no pattern and are not found."),
+    ],
+)
+def test_the_example_reads_as_it_is(section: str, sentence: str) -> None:
+    assert sentence in sentences()[section]
+
+
+@pytest.mark.parametrize(
+    ("added", "gap"),
+    [
+        ("", "Nothing bounds how much anyone spends."),
+        ("", "Guardrail `default`: no personal data is masked or blocked in both directions."),
+        (
+            "guardrails: {default: {credentials: {input: BLOCK}}}",
+            "Guardrail `default`: credentials can pass.",
+        ),
+        (
+            "guardrails: {default: {injection: {action: NONE}}}",
+            "Guardrail `default`: prompt attacks are noted",
+        ),
+        ("guardrails: {default: {uninspectable: allow}}", "Guardrail `default`: images and documents pass"),
+        ("record: {durability: bounded}", "A crash can lose the record of the last 10ms."),
+    ],
+)
+def test_what_is_not_protected_is_told(added: str, gap: str) -> None:
+    gaps = sentences(MINIMAL + added + "\n")["Not protected"]
+    assert [each for each in gaps if each.startswith(gap)]
+
+
+def test_an_unencrypted_upstream_is_told() -> None:
+    text = MINIMAL.replace("{kind: dev}", "{kind: openai, base_url: 'http://a.example/v1'}")
+    assert "Calls to upstream `dev` are not encrypted." in sentences(text)["Not protected"]
+
+
+def test_a_decision_shows_every_rule_of_its_roles() -> None:
+    policy = compile_policy(load(EXAMPLE))
+    principal = Principal("p", "key", ("engineer", "analyst"))
+    facts = CallFacts(principal, Operation.CONVERSE, "eu.amazon.nova-x", DataClass.CONFIDENTIAL)
+    decision, considered = explain_decision(policy, facts)
+    assert decision.allowed
+    assert [(each.rule, each.says) for each in considered] == [
+        ("identities.roles.engineer.deny[0]", "does not apply"),
+        ("identities.roles.engineer.allow[0]", "allows up to Internal only"),
+        ("identities.roles.analyst.allow[0]", "allows the call"),
+    ]
+
+
+def test_an_unknown_role_has_no_rules_and_is_refused() -> None:
+    facts = CallFacts(Principal("p", "key", ("x",)), Operation.CONVERSE, "anthropic.x", DataClass.PUBLIC)
+    decision, considered = explain_decision(compile_policy(loaded(MINIMAL)), facts)
+    assert (decision.allowed, considered) == (False, ())
