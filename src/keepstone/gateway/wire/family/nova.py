@@ -26,14 +26,12 @@ def _classify(document: Document) -> Delta:
     for name in _EVENTS:
         if type(document.get(name)) is dict:
             inner = classify_converse(name, document[name])
-            if len(document) == 1:
-                return msgspec.structs.replace(inner, path=(name, *inner.path))
             beside = whole(Kind.OTHER, document, {**BEDROCK, name: skipped})
             return msgspec.structs.replace(
                 inner,
-                path=(name, *inner.path),
+                path=(name, *inner.path) if inner.path else (),
                 slots=inner.slots + beside.slots,
-                uninspectable=inner.uninspectable + beside.uninspectable,
+                uninspectable=tuple(f"{name}.{path}" for path in inner.uninspectable) + beside.uninspectable,
             )
     return whole(Kind.OTHER, document, BEDROCK)
 
