@@ -38,14 +38,15 @@ def must_answer(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
 
 
 def _must_govern(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
-    """The stages are on: a stranger is refused, an unlisted model too, and a customer's word is stopped."""
+    """The stages are on: strangers and data of too high a class are refused, a customer's word is stopped."""
     status, _ = _ask(launch.port, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
     if status != 403:
         raise BenchError(f"`{name}` lets a stranger in: {status}")
-    other = "/model/meta.llama3-8b-instruct-v1%3A0/converse"
-    status, _ = _ask(launch.port, "POST", other, launch.body, headers)
+    other = "/model/amazon.nova-lite-v1%3A0/converse"
+    confidential = {**headers, "X-Keepstone-Data-Class": "Confidential"}
+    status, _ = _ask(launch.port, "POST", other, launch.body, confidential)
     if status != 403:
-        raise BenchError(f"`{name}` allows a model that its policy does not: {status}")
+        raise BenchError(f"`{name}` allows a class of data that its policy does not: {status}")
     word = payload.converse("Tell me about project albatross, please.")
     status, answer = _ask(launch.port, "POST", launch.path, word, headers)
     if status != 200 or b'"guardrail_intervened"' not in answer:

@@ -45,8 +45,9 @@ Keepstone with a strict record at the same concurrency.
   upstream is nginx with one worker giving a fixed answer: Converse to Keepstone, OpenAI chat to the peers.
   wrk makes the load with one thread, on the same machine, so that its own cost bounds the fastest rows.
 * Before and after it is timed, each contender must give the right answer. Keepstone must also refuse an
-  unknown caller and an unlisted model with 403 and stop a customer's word; afterwards its ledger must verify
-  and hold every answered call. One error status, timeout or broken connection during the load voids the run.
+  unknown caller and data above a model's class with 403, and stop a customer's word; afterwards its ledger
+  must verify and hold every answered call. One error status, timeout or broken connection during the load
+  voids the run.
 * Keepstone runs `bench/policies/strict.yaml`: API key, roles, two budgets, ten kinds of personal data to
   mask, credentials and prompt attacks to block, 20 words, on input and output; SigV4 to the upstream. In
   "record durable first" an answer leaves after its ledger record is on disk; in "record within 10 ms" a crash
