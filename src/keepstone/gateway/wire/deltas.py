@@ -161,26 +161,22 @@ class HeldDocument:
         return str(self._root[0])
 
 
-class JoinedSlot(Slot):
+class JoinedSlot(Slot, eq=False):
     """The strings at one place of successive events, read as one text; a replacement stands in the first."""
 
-    __slots__ = ("_parts",)
-
-    def __init__(self, parts: Sequence[Slot]) -> None:
-        super().__init__(parts[0].container, parts[0].key, parts[0].origin)
-        self._parts = parts
+    parts: tuple[Slot, ...]
 
     @property
     def value(self) -> str:
         """Return the parts as one text."""
-        return "".join(part.value for part in self._parts)
+        return "".join(part.value for part in self.parts)
 
     def replace(self, new: str) -> None:
         """Put `new` in the first part and empty the others, unless it says the same."""
         if new == self.value:
             return
-        self._parts[0].replace(new)
-        for part in self._parts[1:]:
+        self.parts[0].replace(new)
+        for part in self.parts[1:]:
             part.replace("")
 
 
@@ -197,7 +193,12 @@ def joined(events: Sequence[tuple[dict[str, Any], Delta]]) -> list[Slot]:
             continuous = type(slot) is Slot
             group = place_of[id(slot.container), slot.key] if continuous else id(slot)
             groups.setdefault(group, []).append(slot)
-    return [group[0] if len(group) == 1 else JoinedSlot(group) for group in groups.values()]
+    return [group[0] if len(group) == 1 else _join(group) for group in groups.values()]
+
+
+def _join(group: list[Slot]) -> JoinedSlot:
+    first = group[0]
+    return JoinedSlot(first.container, first.key, first.origin, tuple(group))
 
 
 def unwrap_chunk(payload: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -221,7 +221,7 @@ def json_text(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
             return
         inside = Walk()
         inside.tree([root], 0, origin)
-        walk.slots.extend(EmbeddedSlot(container, key, slot, root) for slot in inside.slots)
+        walk.slots.extend(EmbeddedSlot(container, key, origin, slot, root) for slot in inside.slots)
         return
     # A longer one would cost too much to write again for every mask: it is read as it stands.
     walk.text(container, key, origin)

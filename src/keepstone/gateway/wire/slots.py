@@ -39,6 +39,8 @@ text title type uniqueItems url value values
 """
 KEYWORDS = frozenset(_WORDS.split())
 
+JSON_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+
 
 class Origin(StrEnum):
     """Who put a text into a call, as far as its place in the document says."""
@@ -51,15 +53,12 @@ class Origin(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Slot:
-    """The address of one string: `container[key]`."""
+class Slot(msgspec.Struct, eq=False):
+    """The address of one string: `container[key]`; two slots are equal only when they are the same."""
 
-    __slots__ = ("container", "key", "origin")
-
-    def __init__(self, container: Any, key: Any, origin: Origin) -> None:
-        self.container = container
-        self.key = key
-        self.origin = origin
+    container: Any
+    key: Any
+    origin: Origin
 
     @property
     def value(self) -> str:
@@ -71,10 +70,8 @@ class Slot:
         self.container[self.key] = new
 
 
-class NumberSlot(Slot):
+class NumberSlot(Slot, eq=False):
     """A number of nine digits or more, read as digits; a replacement makes it a string."""
-
-    __slots__ = ()
 
     @property
     def value(self) -> str:
@@ -90,18 +87,13 @@ class NumberSlot(Slot):
             self.container[self.key] = new
 
 
-class KeySlot(Slot):
-    """A key of an object, as text; a replacement renames it and keeps every member."""
+class KeySlot(Slot, eq=False):
+    """A key of an object, as text; a replacement renames it and keeps every member.
 
-    __slots__ = ("_partner",)
+    `partner` is the slot of the member's value, whose address changes with the key.
+    """
 
-    def __init__(self, container: dict[str, Any], key: str, origin: Origin) -> None:
-        super().__init__(container, key, origin)
-        self._partner: Slot | None = None
-
-    def pair(self, partner: Slot) -> None:
-        """Remember the slot of the member's value, whose address changes with the key."""
-        self._partner = partner
+    partner: Slot | None = None
 
     @property
     def value(self) -> str:
@@ -118,51 +110,43 @@ class KeySlot(Slot):
             number += 1
         self.container[name] = self.container.pop(self.key)
         self.key = name
-        if self._partner is not None:
-            self._partner.key = name
+        if self.partner is not None:
+            self.partner.key = name
 
 
-class Base64Slot(Slot):
+class Base64Slot(Slot, eq=False):
     """A text file in base64, read as text and written back as base64."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, container: Any, key: Any, origin: Origin, text: str) -> None:
-        super().__init__(container, key, origin)
-        self._text = text
+    text: str
 
     @property
     def value(self) -> str:
         """Return the file's text."""
-        return self._text
+        return self.text
 
     def replace(self, new: str) -> None:
         """Encode `new` in the place of the file, unless it says the same."""
-        if new != self._text:
-            self._text = new
+        if new != self.text:
+            self.text = new
             self.container[self.key] = b64encode(new.encode()).decode()
 
 
-class EmbeddedSlot(Slot):
-    """A text inside a JSON document that is itself the string `container[key]`."""
+class EmbeddedSlot(Slot, eq=False):
+    """A text, `inner`, of the JSON document `root` that is itself the string `container[key]`."""
 
-    __slots__ = ("_inner", "_root")
-
-    def __init__(self, container: Any, key: Any, inner: Slot, root: Any) -> None:
-        super().__init__(container, key, inner.origin)
-        self._inner = inner
-        self._root = root
+    inner: Slot
+    root: Any
 
     @property
     def value(self) -> str:
         """Return the text inside the inner document."""
-        return self._inner.value
+        return self.inner.value
 
     def replace(self, new: str) -> None:
         """Put `new` in the inner document and write that one again, unless it says the same."""
         if new != self.value:
-            self._inner.replace(new)
-            self.container[self.key] = msgspec.json.encode(self._root).decode()
+            self.inner.replace(new)
+            self.container[self.key] = msgspec.json.encode(self.root).decode()
 
 
 def readable_base64(value: object) -> str | None:
@@ -225,14 +209,16 @@ class Walk:
     def entry(self, container: dict[str, Any], key: str, origin: Origin, depth: int = 0) -> None:
         """Collect a member of a free-form object: its key as well as its value."""
         if key in KEYWORDS:
-            self.tree(container, key, origin, depth)
+            value = container[key]
+            if not (key == "type" and type(value) is str and value in JSON_TYPES):
+                self.tree(container, key, origin, depth)
             return
         key_slot = KeySlot(container, key, origin)
         self.slots.append(key_slot)
         first = len(self.slots)
         self.tree(container, key, origin, depth)
         if first < len(self.slots) and self.slots[first].container is container:
-            key_slot.pair(self.slots[first])
+            key_slot.partner = self.slots[first]
 
     def name(self, container: dict[str, Any], key: str, origin: Origin) -> None:
         """Collect a key whose value, an object, is walked by somebody else."""

@@ -87,7 +87,7 @@ SPEC = {"name": "f", "description": "does", "inputSchema": {"json": {"type": "ob
         (user(REASONING), [("user", "hm")]),
         (
             {"toolConfig": {"tools": [{"toolSpec": SPEC}]}},
-            [("system", "does"), ("system", "object"), ("system", "T t")],
+            [("system", "does"), ("system", "T t")],
         ),
         (
             {"promptVariables": {"who": {"text": "v"}, "odd": "o"}},
@@ -209,7 +209,7 @@ def reached(document, text):
     return missed
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(converse_requests())
 def test_no_string_escapes_a_request(document) -> None:
     before = deepcopy(document)
@@ -220,7 +220,7 @@ def test_no_string_escapes_a_request(document) -> None:
     assert document == before
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(shaped(shape_of("Converse", "output")))
 def test_no_string_escapes_a_response(document) -> None:
     if not isinstance(document, dict):

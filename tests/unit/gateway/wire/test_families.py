@@ -226,7 +226,7 @@ bodies = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.sampled_from(FAMILIES), st.dictionaries(words, bodies, max_size=4), st.booleans())
 def test_no_string_escapes_and_replacing_nothing_changes_nothing(family, document, is_request) -> None:
     before = deepcopy(document)

@@ -124,7 +124,7 @@ def test_what_cannot_be_carried_is_refused_not_dropped(block) -> None:
         to_openai(user(block), "m")
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(converse_requests())
 def test_a_random_request_is_translated_or_refused(document) -> None:
     try:
