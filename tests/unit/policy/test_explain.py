@@ -28,22 +28,26 @@ def sentences(text: str = "") -> dict[str, tuple[str, ...]]:
         ),
         (
             "Role engineer",
-            "Must not use `anthropic.claude-opus-*` with data above Public (ask the platform team for a project key).",
+            (
+                "Must not use `anthropic.claude-opus-*` with data above Public "
+                "(ask the platform team for a project key)."
+            ),
         ),
         (
             "Models",
-            "`eu.anthropic.claude-*` is reached by `frankfurt` (Amazon Bedrock in eu-central-1), "
-            "then `stockholm` (Amazon Bedrock in eu-north-1); cleared up to Restricted; "
-            "inspected by guardrail `claims`.",
+            (
+                "`eu.anthropic.claude-*` is reached by `frankfurt` (Amazon Bedrock in eu-central-1), "
+                "then `stockholm` (Amazon Bedrock in eu-north-1); cleared up to Restricted; "
+                "inspected by guardrail `claims`."
+            ),
         ),
+        ("Guardrail default", "Prompt attacks block the call, at strength MEDIUM."),
         (
             "Guardrail claims",
-            "On the way to the model, CREDIT_DEBIT_CARD_NUMBER, credentials and 1 custom word block the call.",
-        ),
-        (
-            "Guardrail claims",
-            "On the way back, INTERNATIONAL_BANK_ACCOUNT_NUMBER, CREDIT_DEBIT_CARD_NUMBER, credentials "
-            "and 2 custom words block the call.",
+            (
+                "On the way back, INTERNATIONAL_BANK_ACCOUNT_NUMBER, CREDIT_DEBIT_CARD_NUMBER, credentials "
+                "and 2 custom words block the call."
+            ),
         ),
         (
             "Guardrail claims",

@@ -3,7 +3,7 @@
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepstone.core.exchange import DataClass, Operation
@@ -27,22 +27,29 @@ def policy_of(answers: Answers) -> Policy:
     return document
 
 
+def _assert_proportionate(answers: Answers) -> None:
+    document = policy_of(answers)
+    assert document.organisation.scoping_matrix == answers.scope
+    assert document.organisation.jurisdictions == answers.jurisdictions
+    assert document.data.default_class == answers.data_class.label
+    assert {each.max_data_class for each in document.models} == {answers.data_class.label}
+
+
 @pytest.mark.parametrize("use_case", UseCase)
 @pytest.mark.parametrize("data_class", DataClass)
-def test_all_choices_give_a_valid_policy(use_case: UseCase, data_class: DataClass) -> None:
-    for number, (upstream, scope) in enumerate(product(UpstreamKind, range(1, 6))):
-        answers = Answers(
-            use_case=use_case,
-            data_class=data_class,
-            jurisdictions=JURISDICTIONS[number % 4],
-            scope=scope,
-            upstream=upstream,
+def test_each_choice_gives_a_valid_policy(use_case: UseCase, data_class: DataClass) -> None:
+    for scope, upstream in zip(
+        (1 + data_class, 5 - data_class), (UpstreamKind.DEV, UpstreamKind.BEDROCK), strict=True
+    ):
+        _assert_proportionate(
+            Answers("Acme", use_case, data_class, JURISDICTIONS[data_class], scope, upstream)
         )
-        document = policy_of(answers)
-        assert document.organisation.scoping_matrix == scope
-        assert document.organisation.jurisdictions == answers.jurisdictions
-        assert document.data.default_class == data_class.label
-        assert {each.max_data_class for each in document.models} == {data_class.label}
+
+
+@pytest.mark.slow
+def test_all_combinations_of_choices_give_a_valid_policy() -> None:
+    for choices in product(["Acme"], UseCase, DataClass, JURISDICTIONS, range(1, 6), UpstreamKind):
+        _assert_proportionate(Answers(*choices))
 
 
 @pytest.mark.parametrize("jurisdictions", JURISDICTIONS)
@@ -67,6 +74,7 @@ def test_every_local_or_encrypted_url_gives_a_valid_policy(url: str) -> None:
     assert (upstream.base_url, upstream.api_key is None) == (url, not url.startswith("https"))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cc", "Cs", "Cn", "Co")), min_size=1, max_size=30))
 def test_any_name_of_an_organisation_is_kept(name: str) -> None:
     if "\ufeff" not in name and name.strip():

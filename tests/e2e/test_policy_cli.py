@@ -1,0 +1,226 @@
+"""The real command: `keepstone init`, `keepstone policy ...`, its help, its exit codes."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLE = DOCS / "examples" / "keepstone.yaml"
+KEEPSTONE = Path(sys.executable).with_name("keepstone")
+
+
+def keepstone(
+    *arguments: str | Path, cwd: Path | None = None, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the installed command without any of our own environment."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("KEEPSTONE_")} | extra
+    return subprocess.run(
+        [KEEPSTONE, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def processor_seconds(*arguments: str) -> float:
+    """Return the processor time of one run, which other work on the machine changes least."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    keepstone(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+class TestMain:
+    def test_help_names_every_command_and_imports_none(self) -> None:
+        code = (
+            "import sys; from keepstone.cli.main import main; main(['--help']); "
+            "print(sorted({'yaml', 'rich', 'sqlalchemy', 'botocore', 'msgspec', 're2'} & set(sys.modules)))"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert result.stdout.splitlines()[-1] == "[]"
+        assert all(
+            f"  {name} " in result.stdout for name in ("init", "policy", "keys", "up", "ledger", "demo")
+        )
+
+    def test_help_is_quick(self) -> None:
+        spent = [processor_seconds("--help") for _ in range(5)]
+        assert min(spent) < 0.15
+
+    def test_version(self) -> None:
+        assert keepstone("--version").stdout == "keepstone, version 0.1.0\n"
+
+    @pytest.mark.parametrize("arguments", [["nope"], ["policy", "nope"], ["policy", "check", "--nope"]])
+    def test_what_does_not_exist_is_a_usage_error(self, arguments: list[str]) -> None:
+        result = keepstone(*arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "Traceback" not in result.stderr
+
+    @pytest.mark.parametrize(
+        "arguments", [["init"], ["policy", "check"], ["policy", "explain"], ["policy", "schema"]]
+    )
+    def test_every_help_has_an_example(self, arguments: list[str]) -> None:
+        assert "Example: keepstone" in keepstone(*arguments, "--help").stdout
+
+    def test_a_reader_that_leaves_is_no_fault(self) -> None:
+        command = f"{KEEPSTONE} policy schema | head -1"
+        result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert (result.stdout, result.stderr) == ("{\n", "")
+
+
+class TestCheck:
+    def test_a_valid_document(self) -> None:
+        result = keepstone("policy", "check", EXAMPLE)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith("valid: sha256:")
+
+    def test_an_overlay_changes_the_hash(self) -> None:
+        base = keepstone("policy", "check", EXAMPLE).stdout
+        overlaid = keepstone("policy", "check", EXAMPLE, "--env", "prod").stdout
+        by_environment = keepstone("policy", "check", EXAMPLE, KEEPSTONE_ENV="prod").stdout
+        assert base != overlaid == by_environment
+
+    def test_a_refused_document(self, tmp_path: Path) -> None:
+        file = tmp_path / "keepstone.yaml"
+        file.write_text(EXAMPLE.read_text().replace("upstreams: [frankfurt]", "upstreams: [frankfort]"))
+        result = keepstone("policy", "check", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "keepstone.yaml:62:17" in result.stdout
+        assert "did you mean `frankfurt`?" in result.stdout
+        assert "   62 |     upstreams: [frankfort]\n      |                 ^" in result.stderr
+
+    def test_json(self, tmp_path: Path) -> None:
+        (tmp_path / "keepstone.yaml").write_text("version: 2\n")
+        result = keepstone("policy", "check", "--format", "json", cwd=tmp_path)
+        answer = json.loads(result.stdout)
+        assert (result.returncode, answer["valid"], answer["hash"]) == (2, False, "")
+        assert {"file", "line", "column", "path", "message", "hint", "severity"} <= set(answer["problems"][0])
+
+    def test_warnings_fail_only_when_strict(self, tmp_path: Path) -> None:
+        file = tmp_path / "keepstone.yaml"
+        file.write_text(EXAMPLE.read_text() + "  window: 10ms\n# end\n")
+        file.write_text(file.read_text().replace("https://models", "http://models"))
+        assert keepstone("policy", "check", file).returncode == 0
+        strict = keepstone("policy", "check", file, "--strict")
+        assert strict.returncode == 2
+        assert "unencrypted" in strict.stdout
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        result = keepstone("policy", "check", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "the file does not exist" in result.stdout
+
+
+class TestExplain:
+    def test_a_document(self) -> None:
+        result = keepstone("policy", "explain", EXAMPLE)
+        assert result.returncode == 0
+        assert "Not protected\n" in result.stdout
+
+    def test_an_allowed_call(self) -> None:
+        call = ["--role", "analyst", "--model", "eu.amazon.nova-x", "--data-class", "confidential"]
+        result = keepstone("policy", "explain", EXAMPLE, *call)
+        assert result.returncode == 0
+        assert result.stdout.startswith(
+            "allow: role `analyst` may use `eu.amazon.nova-*` up to Confidential\n"
+        )
+
+    def test_a_refused_call_as_json(self) -> None:
+        call = [
+            "--role",
+            "analyst",
+            "--model",
+            "eu.amazon.nova-x",
+            "--operation",
+            "InvokeModel",
+            "--format",
+            "json",
+        ]
+        result = keepstone("policy", "explain", EXAMPLE, *call)
+        answer = json.loads(result.stdout)
+        assert (result.returncode, answer["outcome"]) == (1, "refuse")
+        assert answer["reasons"][0]["path"] == "identities.roles.analyst.allow[0]"
+        assert answer["considered"][0]["says"] == "does not speak of InvokeModel"
+
+    def test_an_unknown_class_is_a_usage_error(self) -> None:
+        result = keepstone("policy", "explain", EXAMPLE, "--role", "analyst", "--data-class", "Secret")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("error: --data-class: expected one of Public")
+
+    def test_an_invalid_document_is_told_with_positions(self, tmp_path: Path) -> None:
+        (tmp_path / "keepstone.yaml").write_text("versoin: 1\n")
+        result = keepstone("policy", "explain", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "keepstone.yaml:1:1: error: unknown field `versoin`" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_schema_in_the_docs_is_current() -> None:
+    assert keepstone("policy", "schema").stdout == (DOCS / "keepstone.schema.json").read_text()
+
+
+class TestInit:
+    def test_defaults(self, tmp_path: Path) -> None:
+        result = keepstone("init", "--yes", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, "keepstone.yaml\n")
+        assert keepstone("policy", "check", "--strict", cwd=tmp_path).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("data_class", "upstream"), list(product(["Public", "Restricted"], ["dev", "bedrock", "openai"]))
+    )
+    def test_options(self, tmp_path: Path, data_class: str, upstream: str) -> None:
+        given = [
+            "--data-class",
+            data_class,
+            "--upstream",
+            upstream,
+            "--jurisdictions",
+            "eu, uk,NO",
+            "--scope",
+            "4",
+        ]
+        result = keepstone("init", "a.yaml", "--yes", "--use-case", "agents", *given, cwd=tmp_path)
+        assert result.returncode == 0
+        assert "jurisdictions: [EU, GB, NO]" in (tmp_path / "a.yaml").read_text()
+        assert keepstone("policy", "check", "a.yaml", "--strict", cwd=tmp_path).returncode == 0
+
+    def test_it_asks(self, tmp_path: Path) -> None:
+        answers = "Fjord\nsupport\nConfidential\nNO\n3\nbedrock\neu-north-1\n"
+        result = subprocess.run(
+            [KEEPSTONE, "init"], cwd=tmp_path, input=answers, capture_output=True, text=True, check=False
+        )
+        assert (result.returncode, result.stdout) == (0, "keepstone.yaml\n")
+        text = (tmp_path / "keepstone.yaml").read_text()
+        assert all(
+            word in text for word in ("Fjord", "customer support", "Confidential", "[NO]", "eu-north-1")
+        )
+
+    def test_it_does_not_overwrite(self, tmp_path: Path) -> None:
+        (tmp_path / "keepstone.yaml").write_text("mine")
+        result = keepstone("init", "--yes", cwd=tmp_path)
+        assert result.returncode == 2
+        assert result.stderr == "error: `keepstone.yaml` exists\nhint: --force overwrites it\n"
+        assert (tmp_path / "keepstone.yaml").read_text() == "mine"
+        assert keepstone("init", "--yes", "--force", cwd=tmp_path).returncode == 0
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["keepstone.yaml"]
+
+    def test_an_invalid_answer_writes_nothing(self, tmp_path: Path) -> None:
+        result = keepstone("init", "--yes", "--upstream", "bedrock", "--region", "the moon", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "`the moon` does not have the expected form" in result.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_unwritable_place_is_told(self, tmp_path: Path) -> None:
+        result = keepstone("init", tmp_path / "none" / "keepstone.yaml", "--yes")
+        assert result.returncode == 2
+        assert "cannot be written: no such file or directory" in result.stderr
+
+    def test_editors_find_the_schema(self, tmp_path: Path) -> None:
+        assert keepstone("init", "--yes", "--schema", cwd=tmp_path).returncode == 0
+        first = (tmp_path / "keepstone.yaml").read_text().splitlines()[0]
+        assert first == "# yaml-language-server: $schema=./keepstone.schema.json"
+        assert (tmp_path / "keepstone.schema.json").read_text() == (
+            DOCS / "keepstone.schema.json"
+        ).read_text()
