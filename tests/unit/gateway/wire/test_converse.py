@@ -114,6 +114,7 @@ SPEC = {"name": "f", "description": "does", "inputSchema": {"json": {"type": "ob
 )
 def test_text_is_found(document, slots) -> None:
     assert found(document) == slots
+    assert converse.request_slots(document).uninspectable == ()
 
 
 @pytest.mark.parametrize(
