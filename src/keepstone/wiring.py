@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import assert_never
@@ -25,6 +26,9 @@ from keepstone.gateway.upstreams.http import Origin
 from keepstone.gateway.upstreams.openai import OpenAIServer
 from keepstone.guard.compile import compile_guardrail
 from keepstone.ledger.key import LedgerKey
+from keepstone.ledger.prune import prune
+from keepstone.ledger.reader import LedgerReader
+from keepstone.ledger.record import decode
 from keepstone.ledger.writer import Ledger
 from keepstone.policy import schema
 from keepstone.policy.compile import CompiledPolicy, compile_policy
@@ -91,6 +95,17 @@ class Service:
             for _, upstream in self.upstreams.values():
                 await upstream.close()
             self.keys.close()
+
+
+def prune_before(directory: Path, key: LedgerKey, oldest_ns: int) -> int:
+    """Remove the full bundles whose records are all older than `oldest_ns`; return how many records."""
+    limit = datetime.fromtimestamp(oldest_ns / 1e9, UTC).isoformat()
+    first_kept = 0
+    for index, entry in LedgerReader(directory).entries():
+        if decode(entry).time >= limit:
+            break
+        first_kept = index + 1
+    return prune(directory, key, first_kept) if first_kept else 0
 
 
 def read_policy(settings: Settings) -> CompiledPolicy:

@@ -47,7 +47,7 @@ class BearerToken:
 
 
 class SigV4:
-    """Signs with what the AWS credential chain gives: environment, profile, web identity, container, instance."""
+    """Signs with what the AWS credential chain gives: environment, profile, container, instance, ..."""
 
     def __init__(self, region: str, profile: str = "") -> None:
         self._signer = Signer(region)
@@ -79,7 +79,9 @@ class SigV4:
         found = self._session.get_credentials()
         if found is None:
             hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the upstream a `bearer_token`"
-            raise UpstreamError("the AWS credential chain has no credentials", hint=hint, code="upstream.credentials")
+            raise UpstreamError(
+                "the AWS credential chain has no credentials", hint=hint, code="upstream.credentials"
+            )
         frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
 
@@ -100,8 +102,12 @@ class BedrockRuntime:
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:
         """Forward one call."""
-        path = f"{self._origin.base_path}/model/{quote(request.model_id, safe='-._~')}/{ACTIONS[request.operation]}"
-        headers = [*await self._authorizer.headers(self._origin.authority, path, request.body), *request.headers]
+        model = quote(request.model_id, safe="-._~")
+        path = f"{self._origin.base_path}/model/{model}/{ACTIONS[request.operation]}"
+        headers = [
+            *await self._authorizer.headers(self._origin.authority, path, request.body),
+            *request.headers,
+        ]
         stream = request.operation.streams
         response = await self._pool.post(path, headers, request.body, stream=stream)
         error_type = response.headers.get("x-amzn-errortype", "").partition(":")[0]

@@ -12,7 +12,9 @@ from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.settings import from_environment
 
 home_option = click.option(
-    "--home", type=click.Path(path_type=Path), help="Where the gateway keeps its state.  [default: .keepstone]"
+    "--home",
+    type=click.Path(path_type=Path),
+    help="Where the gateway keeps its state.  [default: .keepstone]",
 )
 
 
@@ -32,7 +34,9 @@ Examples:
 @click.option("--role", "roles", multiple=True, required=True, help="A role of the policy; may be repeated.")
 @click.option("--expires", default="", help="Lifetime, such as `12h` or `30d`.  [default: the policy's]")
 @click.option("--model", "models", multiple=True, help="Narrow the roles to these models; `*` is a wildcard.")
-@click.option("--operation", "operations", multiple=True, type=click.Choice([each.value for each in Operation]))
+@click.option(
+    "--operation", "operations", multiple=True, type=click.Choice([each.value for each in Operation])
+)
 @click.option(
     "--data-class",
     type=click.Choice([each.label for each in DataClass], case_sensitive=False),
@@ -43,7 +47,7 @@ Examples:
 @click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
 @home_option
 @format_option
-def create(  # noqa: PLR0913 - one parameter per option
+def create(
     name: str,
     roles: tuple[str, ...],
     expires: str,
@@ -80,7 +84,9 @@ def create(  # noqa: PLR0913 - one parameter per option
     request = KeyRequest(name, roles, now + lifetime, models, operations, DataClass.parse(data_class))
     key, token = KeyStore(open_database((home or settings.home) / "keepstone.db")).create(request, now)
     if output_format == "json":
-        emit({"id": key.id, "name": key.name, "token": token, "expires": _date(key.expires_ns)}, output_format)
+        emit(
+            {"id": key.id, "name": key.name, "token": token, "expires": _date(key.expires_ns)}, output_format
+        )
         return
     click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
     talk(f"key `{key.id}` for `{key.name}` is good until {_date(key.expires_ns)}; it is not shown again")

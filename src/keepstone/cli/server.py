@@ -14,10 +14,11 @@ from typing import Any
 import uvicorn
 
 from keepstone.core.errors import KeepstoneError, UsageError
+from keepstone.core.settings import Settings
+from keepstone.gateway.tls import TlsFiles
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.load import overlay_path
 from keepstone.wiring import Service, open_service
-from keepstone.core.settings import Settings
 
 GRACE_S = 30
 WATCH_S = 1.0
@@ -86,11 +87,11 @@ def serve(
     policy: CompiledPolicy,
     listener: socket.socket,
     *,
+    tls: TlsFiles | None,
     ready: Callable[[Service], Awaitable[None]],
 ) -> None:
-    """Serve until a signal; `ready` is called once when the gateway takes calls."""
+    """Serve until a signal, over TLS if given files; `ready` is called once when calls are taken."""
     _log_to_stderr(settings.log_level)
-    uvicorn.Config("", loop="uvloop").get_loop_factory()
     config = uvicorn.Config(
         "keepstone",
         loop="uvloop",
@@ -102,6 +103,8 @@ def serve(
         server_header=False,
         backlog=2048,
         timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
     runner = asyncio.Runner(loop_factory=config.get_loop_factory())
     with runner:
@@ -135,14 +138,16 @@ async def _serve(
         await service.close()
 
 
-async def _announce(server: uvicorn.Server, service: Service, ready: Callable[[Service], Awaitable[None]]) -> None:
-    while not server.started:
+async def _announce(
+    server: uvicorn.Server, service: Service, ready: Callable[[Service], Awaitable[None]]
+) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
         await asyncio.sleep(0.005)
     await ready(service)
 
 
 async def _watch(service: Service, settings: Settings, reload_now: asyncio.Event) -> None:
-    """Reload the policy when its files change or SIGHUP comes; the old one serves until the new one is valid."""
+    """Reload when files change or SIGHUP comes; the old policy serves until the new one is valid."""
     seen = _stamps(settings)
     while True:
         try:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from keepstone.cli.output import talk
+from keepstone.core.errors import UsageError
 from keepstone.core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
+    from keepstone.gateway.tls import TlsFiles
     from keepstone.wiring import Service
 
 
@@ -19,15 +21,23 @@ Examples:
   keepstone up --policy keepstone.yaml --env prod --port 9000
 
 \b
-Then, in another terminal, with the two variables that `up` prints:
-  aws bedrock-runtime converse --model-id keepstone.dev --messages '[{"role":"user","content":[{"text":"Hi"}]}]'
+Then, in another terminal, with the variables that `up` prints:
+  aws bedrock-runtime converse --model-id keepstone.dev \\
+      --messages '[{"role":"user","content":[{"text":"Hi"}]}]'
 """
 )
-@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy.  [default: keepstone.yaml]")
+@click.option(
+    "--policy", "policy_file", type=click.Path(path_type=Path), help="The policy.  [default: keepstone.yaml]"
+)
 @click.option("--env", "environment", help="Overlay `keepstone.ENV.yaml` on the policy.")
 @click.option("--home", type=click.Path(path_type=Path), help="Where state is kept.  [default: .keepstone]")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any.  [default: 8080]")
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.  [default: a local one]"
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM.")
+@click.option("--plain-http", is_flag=True, help="No TLS: for older SDKs, or behind something that ends TLS.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 def up(
     policy_file: Path | None,
@@ -35,9 +45,12 @@ def up(
     home: Path | None,
     host: str | None,
     port: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    plain_http: bool,
     log_level: str | None,
 ) -> None:
-    """Start the gateway: checks the policy, opens the ledger, prints the two variables and a first key.
+    """Start the gateway: checks the policy, opens the ledger, prints what a client needs and a first key.
 
     Where there is no policy yet, one for the development model is written. A changed policy is put in force
     while the gateway runs (within a second, or at once by SIGHUP); SIGTERM and Ctrl-C let running calls end.
@@ -57,12 +70,15 @@ def up(
     )
     if not settings.policy.exists() and policy_file is None:
         settings.policy.write_text(default_document())
-        talk(f"no policy yet: wrote `{settings.policy}` for the development model; `keepstone init` makes your own")
+        talk(
+            f"no policy yet: wrote `{settings.policy}` for the development model (`keepstone init` asks more)"
+        )
     policy = read_policy(settings)
     listener = bind(settings.host, settings.port)
     token = _first_key(settings, tuple(policy.document.identities.roles), policy.keys.default_lifetime_ns)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{shown}:{listener.getsockname()[1]}"
+    tls = None if plain_http else _certificate(settings, tls_cert, tls_key)
+    url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
 
     async def ready(service: "Service") -> None:
         click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}")
@@ -70,12 +86,33 @@ def up(
             click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
         else:
             talk("keys exist already and are not shown again; `keepstone keys create` makes another")
+        if tls and tls.bundle:
+            click.echo(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
         if service.ledger.repaired:
             talk(f"ledger: {service.ledger.repaired}")
-        talk(f"policy {service.gateway.active.policy.hash[:19]} is in force, record {service.recorder_summary}")
+        talk(
+            f"policy {service.gateway.active.policy.hash[:19]} is in force, record {service.recorder_summary}"
+        )
         talk("ready; stop with Ctrl-C")
 
-    serve(settings, policy, listener, ready=ready)
+    serve(settings, policy, listener, tls=tls, ready=ready)
+
+
+def _certificate(settings: Settings, certificate: Path | None, key: Path | None) -> "TlsFiles":
+    """Return the user's certificate, or one made for this machine."""
+    from datetime import UTC, datetime
+
+    from keepstone.aws.trust import default_roots
+    from keepstone.gateway.tls import TlsFiles, local_certificate
+
+    if certificate is None and key is None:
+        return local_certificate(settings.home / "tls", settings.host, default_roots(), datetime.now(UTC))
+    if certificate is None or key is None:
+        raise UsageError("`--tls-cert` and `--tls-key` go together")
+    for path in (certificate, key):
+        if not path.is_file():
+            raise UsageError(f"there is no file `{path}`")
+    return TlsFiles(certificate, key)
 
 
 def _first_key(settings: Settings, roles: tuple[str, ...], lifetime_ns: int) -> str:

@@ -48,13 +48,13 @@ class LedgerError(KeepstoneError):
     code = "ledger.error"
 
 
-class LedgerFull(LedgerError):
+class LedgerFull(LedgerError):  # noqa: N818 - the state, as its readers call it
     """The queue or the disk is full: the record was not accepted and the answer must not be released."""
 
     code = "ledger.full"
 
 
-class LedgerCorrupt(LedgerError):
+class LedgerCorrupt(LedgerError):  # noqa: N818 - the state, as its readers call it
     """What is on disk is not what was written."""
 
     code = "ledger.corrupt"

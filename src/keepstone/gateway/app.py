@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keepstone.core.decision import Decision, Outcome, ReasonCode
-from keepstone.core.errors import KeepstoneError, LedgerError, StoreError, UpstreamError
+from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, StoreError, UpstreamError
 from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.forward import Failure, forward
-from keepstone.gateway.inspection import inspect_answer, mask_text
+from keepstone.gateway.inspection import apply_guardrail, inspect_answer, mask_text
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
@@ -34,12 +34,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-FORWARDED = (b"x-amzn-bedrock-", b"x-amzn-bedrock-accept")
-EVENT_STREAM = b"application/vnd.amazon.eventstream"
+FORWARDED = b"x-amzn-bedrock-"
+UNRECORDED = "the call cannot be recorded at the moment"
 LOG = logging.getLogger("keepstone.gateway")
 
 
-class CallerLeft(KeepstoneError):
+class CallerLeftError(KeepstoneError):
     """The caller closed the connection before its request was complete."""
 
     code = "request.caller_left"
@@ -69,7 +69,7 @@ class Gateway:
         self._metrics.in_flight.set(self._in_flight)
         try:
             await self._serve(call, scope, receive, send)
-        except CallerLeft:
+        except CallerLeftError:
             LOG.info("caller left before its request was complete", extra={"request": call.id})
         except Exception:  # the outermost door: the caller gets an answer, the operator a trace
             LOG.exception("a call failed inside the gateway", extra={"request": call.id})
@@ -132,7 +132,9 @@ class Gateway:
             return _too_late(bounds.body_timeout_s)
         call.body = message.get("body", b"")
         if not message.get("more_body"):
-            return None if len(call.body) <= bounds.max_request_bytes else _too_large(bounds.max_request_bytes)
+            return (
+                None if len(call.body) <= bounds.max_request_bytes else _too_large(bounds.max_request_bytes)
+            )
         return await self._read_rest(call, receive)
 
     async def _read_rest(self, call: Call, receive: Receive) -> Decision | None:
@@ -144,7 +146,7 @@ class Gateway:
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise CallerLeft("the caller left")
+                        raise CallerLeftError("the caller left")
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > bounds.max_request_bytes:
@@ -158,15 +160,16 @@ class Gateway:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         call.stage = "forward"
         started = self._now()
+        document = call.counted.wrapped() if call.counted else call.document
         request = UpstreamRequest(
             call.route.operation,
             call.route.model_id,
-            encode_document(call.document),
-            call.document,
+            encode_document(document),
+            document,
             tuple(
                 (name.decode("latin-1"), value.decode("latin-1"))
                 for name, value in call.headers.items()
-                if name.startswith(b"x-amzn-bedrock-")
+                if name.startswith(FORWARDED)
             ),
         )
         reply = await forward(call, request, self._metrics, _readable)
@@ -186,7 +189,8 @@ class Gateway:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         document = decode_document(reply.body)
         body = body_for(call.route.operation, call.route.model_id)
-        call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
+        if call.counted is None:
+            call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
         started = self._now()
         call.stage = "inspect"
         refusal = inspect_answer(call, body, document, self._metrics)
@@ -201,27 +205,29 @@ class Gateway:
 
     async def _apply_guardrail(self, call: Call, send: Send) -> None:
         call.stage = "inspect"
-        document = answer.apply_guardrail(call, self._metrics)
-        if isinstance(document, Decision):
-            await self._refuse(call, document, send)
+        try:
+            document = apply_guardrail(call, self._metrics)
+        except RequestError as error:
+            await self._refuse(call, Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message), send)
             return
         await self._finish(call, 200, answer.headers(call, None), encode_document(document), send)
 
     async def _pass_error(self, call: Call, reply: UpstreamReply, send: Send) -> None:
         """Give the caller the upstream's own refusal: the request was wrong for the model, not for us."""
         message = mask_text(call, answer.error_message(reply.body))
-        decision = Decision.refuse(ReasonCode.UPSTREAM_REFUSED, f"upstream `{call.upstream}` refused the request")
+        decision = Decision.refuse(
+            ReasonCode.UPSTREAM_REFUSED, f"upstream `{call.upstream}` refused the request"
+        )
         call.refuse(decision, "forward")
         status, headers, body = answer.upstream_error(call, reply, message)
         await self._finish(call, status, headers, body, send)
 
     async def _refuse(self, call: Call, decision: Decision, send: Send) -> None:
-        """Record a refusal and answer with it: in the guardrail's way if one blocked, else as an exception."""
+        """Record a refusal and answer with it: as a guardrail's intervention, or as an exception."""
         call.refuse(decision, call.stage)
         if answer.speaks_for_itself(call, decision):
             status, headers, body = answer.blocked(call, decision)
         else:
-            assert call.route is None or call.route is not None
             status, headers, body = render(
                 decision.reason,
                 call.id,
@@ -239,10 +245,12 @@ class Gateway:
             await self._recorder.record(call, "exchange", now)
         except LedgerError as error:
             LOG.error("%s", error.message, extra={"request": call.id})  # noqa: TRY400 - the cause is in the message
-            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the call cannot be recorded at the moment")
+            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
             call.refuse(refusal, "record")
             status, headers, body = render(refusal.reason, call.id)
         self._count(call)
+        if status == 200:
+            headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -258,9 +266,8 @@ class Gateway:
             await self._recorder.record(call, "opened", self._now())
         except LedgerError:
             await _close(reply.events)
-            await self._refuse(
-                call, Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the call cannot be recorded at the moment"), send
-            )
+            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
+            await self._refuse(call, refusal, send)
             return
         headers = answer.stream_headers(call, reply)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -279,7 +286,11 @@ class Gateway:
         await self._end_stream(call, stream, last, send)
 
     def _broken(self, call: Call, stream: GovernedStream, error: UpstreamError) -> bytes:
-        code = ReasonCode.UPSTREAM_TIMED_OUT if error.code == "upstream.timeout" else ReasonCode.UPSTREAM_MALFORMED
+        code = (
+            ReasonCode.UPSTREAM_TIMED_OUT
+            if error.code == "upstream.timeout"
+            else ReasonCode.UPSTREAM_MALFORMED
+        )
         decision = Decision.refuse(code, f"upstream `{call.upstream}` broke off the stream: {error.message}")
         self._metrics.failures(call.upstream, error.code).inc()
         call.refuse(decision, "forward")
@@ -295,7 +306,9 @@ class Gateway:
         try:
             await self._recorder.record(call, "closed", now)
         except LedgerError:
-            refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, "the end of the stream cannot be recorded")
+            refusal = Decision.refuse(
+                ReasonCode.LEDGER_UNAVAILABLE, "the end of the stream cannot be recorded"
+            )
             call.refuse(refusal, "record")
             last = encode_exception(*stream_exception(refusal.reason))
         self._count(call)
@@ -347,7 +360,7 @@ async def _within(receive: Receive, timeout: float) -> Message | None:
     except TimeoutError:
         return None
     if message["type"] == "http.disconnect":
-        raise CallerLeft("the caller left")
+        raise CallerLeftError("the caller left")
     return message
 
 

@@ -10,11 +10,13 @@ from keepstone.core.exchange import DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.budget import Reservation
+from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Guardrail
 from keepstone.ledger.record import FindingNote
 from keepstone.policy.admission import ModelRoute
 
+NO_TOKENS = TokenUsage()
 NOBODY = Principal(id="", kind="", roles=())
 
 
@@ -35,16 +37,18 @@ class Call:
     data_class: DataClass = DataClass.RESTRICTED
     model: ModelRoute | None = None
     guardrails: tuple[Guardrail, ...] = ()
+    blocker: Guardrail | None = None
     trace: str = ""
     body: bytes = b""
     document: dict[str, Any] = field(default_factory=dict)
+    counted: Counted | None = None
     reservation: Reservation | None = None
     decision: Decision | None = None
     stage: str = ""
     notes: list[Reason] = field(default_factory=list)
     findings: list[FindingNote] = field(default_factory=list)
     assessments: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    usage: TokenUsage = TokenUsage()
+    usage: TokenUsage = NO_TOKENS
     status: int = 0
     retry_after: int | None = None
     original_status: int | None = None

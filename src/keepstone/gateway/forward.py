@@ -36,7 +36,9 @@ class Failure:
 Check = Callable[[UpstreamReply], None]
 
 
-async def forward(call: Call, request: UpstreamRequest, metrics: Metrics, check: Check) -> UpstreamReply | Failure:
+async def forward(
+    call: Call, request: UpstreamRequest, metrics: Metrics, check: Check
+) -> UpstreamReply | Failure:
     """Ask the model's upstreams in order until one gives a usable answer.
 
     `check` raises `UpstreamError` for a body that cannot be read, so that a broken answer fails over like a
@@ -104,7 +106,9 @@ async def _begun(events: AsyncIterator[WireEvent]) -> AsyncIterator[WireEvent]:
     except StopAsyncIteration as error:
         raise UpstreamError("upstream's stream ended before it began", code="upstream.malformed") from error
     if first.kind == "exception":
-        raise UpstreamError(f"upstream's stream began with `{first.type}`", code="upstream.stream", retryable=True)
+        raise UpstreamError(
+            f"upstream's stream began with `{first.type}`", code="upstream.stream", retryable=True
+        )
     return _resumed(first, events)
 
 

@@ -5,7 +5,7 @@ service looks at the last message or at tagged parts only.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import Operation
@@ -14,6 +14,7 @@ from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire.rules import DocumentText
 from keepstone.gateway.wire.slots import Slot
+from keepstone.guard import apply
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
 from keepstone.ledger.record import FindingNote
 
@@ -34,7 +35,7 @@ def resolve_guardrails(call: Call) -> Decision | None:
     if route.operation is Operation.APPLY_GUARDRAIL:
         guardrail = active.guardrails.get(_short(route.guardrail_id))
         if guardrail is None or route.guardrail_version not in VERSIONS:
-            message = f"the policy has no guardrail `{route.guardrail_id[:64]}`, version `{route.guardrail_version}`"
+            message = f"the policy has no guardrail `{route.guardrail_id[:64]}:{route.guardrail_version}`"
             return Decision.refuse(ReasonCode.GUARDRAIL_UNKNOWN, message)
         call.guardrails = (guardrail,)
         return None
@@ -58,22 +59,24 @@ def inspect_request(call: Call, metrics: Metrics) -> Decision | None:
     assert route is not None  # noqa: S101 - admit refuses a call without a route
     if route.operation is Operation.APPLY_GUARDRAIL:
         return None  # its text goes to no model; answering it is the inspection
-    body = body_for(route.operation, route.model_id)
+    operation = call.counted.operation if call.counted else route.operation
+    body = body_for(operation, route.model_id)
     found = body.request_slots(call.document)
     refusal = _uninspectable(call, found, metrics)
     if refusal is not None:
         return refusal
-    blocked = _inspect(call, found.slots, Direction.INPUT, metrics)
+    blocked = inspect_slots(call, found.slots, Direction.INPUT, metrics)
     if blocked is not None:
-        message = f"guardrail `{call.guardrails[0].name}` blocks the input: {_words(blocked)}"
-        return Decision.refuse(ReasonCode.INPUT_BLOCKED, message, f"guardrails.{call.guardrails[0].name}")
+        name = (call.blocker or call.guardrails[0]).name
+        message = f"guardrail `{name}` blocks the input: {_words(blocked)}"
+        return Decision.refuse(ReasonCode.INPUT_BLOCKED, message, f"guardrails.{name}")
     return None
 
 
 def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> Decision | None:
     """Inspect a whole answer and mask it in place; the refusal, if a guardrail blocks it."""
     found = body.response_slots(document)
-    blocked = _inspect(call, found.slots, Direction.OUTPUT, metrics)
+    blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
     if blocked is None:
         return None
     return output_blocked(call, blocked)
@@ -81,18 +84,22 @@ def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Me
 
 def output_blocked(call: Call, findings: Sequence[Finding]) -> Decision:
     """Return the refusal of an answer that a guardrail blocks."""
-    message = f"guardrail `{call.guardrails[0].name}` blocks the answer: {_words(findings)}"
-    return Decision.refuse(ReasonCode.OUTPUT_BLOCKED, message, f"guardrails.{call.guardrails[0].name}")
+    name = (call.blocker or call.guardrails[0]).name
+    message = f"guardrail `{name}` blocks the answer: {_words(findings)}"
+    return Decision.refuse(ReasonCode.OUTPUT_BLOCKED, message, f"guardrails.{name}")
 
 
-def note_findings(
-    call: Call, findings: Sequence[Finding], direction: Direction, metrics: Metrics
-) -> None:
+def note_findings(call: Call, findings: Sequence[Finding], direction: Direction, metrics: Metrics) -> None:
     """Keep types and counts for the record, and count them."""
-    where = "input" if direction is Direction.INPUT else "output"
+    where: Literal["input", "output"] = "input" if direction is Direction.INPUT else "output"
     for each in findings:
         call.findings.append(FindingNote(where, each.type, each.action, each.count, each.detector))
         metrics.findings(where, each.type, each.action).inc(each.count)
+
+
+def blocking(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings because of which a guardrail blocks."""
+    return [each for each in findings if each.action == "BLOCKED"]
 
 
 def mask_text(call: Call, text: str) -> str:
@@ -103,9 +110,10 @@ def mask_text(call: Call, text: str) -> str:
     return text
 
 
-def _inspect(
+def inspect_slots(
     call: Call, slots: Sequence[Slot], direction: Direction, metrics: Metrics
 ) -> Sequence[Finding] | None:
+    """Inspect texts and write masks back; the blocking findings, if a guardrail blocks."""
     for guardrail in call.guardrails:
         inspection = guardrail.inspect([Text(slot.value, slot.origin) for slot in slots], direction)
         if not inspection.findings:
@@ -113,7 +121,8 @@ def _inspect(
         note_findings(call, inspection.findings, direction, metrics)
         _keep_assessment(call, guardrail, inspection, direction)
         if inspection.action is Outcome.BLOCKED:
-            return [each for each in inspection.findings if each.action == "BLOCKED"]
+            call.blocker = guardrail
+            return blocking(inspection.findings)
         if inspection.action is Outcome.ANONYMIZED:
             for slot, text in zip(slots, inspection.texts, strict=True):
                 slot.replace(text)
@@ -146,7 +155,26 @@ def _named_by_caller(call: Call) -> tuple[str, str]:
     config = call.document.get("guardrailConfig")
     if isinstance(config, dict):
         return str(config.get("guardrailIdentifier", "")), str(config.get("trace", ""))
-    return call.headers.get(HEADER_ID, b"").decode("latin-1"), call.headers.get(HEADER_TRACE, b"").decode("latin-1")
+    return _header(call, HEADER_ID), _header(call, HEADER_TRACE)
+
+
+def apply_guardrail(call: Call, metrics: Metrics) -> dict[str, Any]:
+    """Answer ApplyGuardrail with the guardrail that the call names; raise `RequestError` for a wrong body."""
+    document, inspection = apply.apply_guardrail(call.guardrails[0], call.document)
+    direction = Direction(call.document["source"])
+    note_findings(call, inspection.findings, direction, metrics)
+    is_input = direction is Direction.INPUT
+    if inspection.action is Outcome.BLOCKED:
+        code = ReasonCode.INPUT_BLOCKED if is_input else ReasonCode.OUTPUT_BLOCKED
+        call.transform(code, f"guardrail `{call.guardrails[0].name}` blocks {_words(inspection.findings)}")
+    elif inspection.action is Outcome.ANONYMIZED:
+        code = ReasonCode.INPUT_MASKED if is_input else ReasonCode.OUTPUT_MASKED
+        call.transform(code, f"guardrail `{call.guardrails[0].name}` masks {_words(inspection.findings)}")
+    return document
+
+
+def _header(call: Call, name: bytes) -> str:
+    return call.headers.get(name, b"").decode("latin-1")
 
 
 def _short(identifier: str) -> str:

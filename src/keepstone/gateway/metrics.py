@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+CALL_LABELS = ("operation", "model", "outcome", "reason")
+NAMESPACE = "keepstone"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -19,30 +21,33 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        make = {"registry": self.registry, "namespace": "keepstone"}
-        calls = Counter("calls", "calls answered", ["operation", "model", "outcome", "reason"], **make)
-        seconds = Histogram("call_seconds", "from request to answer", ["operation"], buckets=SECONDS, **make)
-        overhead = Histogram(
-            "overhead_seconds", "the call without the upstream", ["operation"], buckets=SECONDS, **make
+        counter, gauge = self._counter, self._gauge
+        self.calls = cache(
+            counter("calls", "calls answered", "operation", "model", "outcome", "reason").labels
         )
-        tokens = Counter("tokens", "tokens used", ["model", "direction"], **make)
-        findings = Counter("findings", "spans found in content", ["where", "type", "action"], **make)
-        failures = Counter("upstream_failures", "attempts that failed", ["upstream", "code"], **make)
-        self.calls = cache(calls.labels)
-        self.seconds = cache(seconds.labels)
-        self.overhead = cache(overhead.labels)
-        self.tokens = cache(tokens.labels)
-        self.findings = cache(findings.labels)
-        self.failures = cache(failures.labels)
-        self.failovers = Counter("failovers", "calls answered by a later upstream", **make)
-        self.uninspected = Counter(
-            "uninspected_parts", "images and documents let through because the policy says so", **make
-        )
-        self.in_flight = Gauge("calls_in_flight", "calls being served", **make)
-        self.reloads = Counter("policy_reloads", "reloads of the policy", ["outcome"], **make)
-        self.ledger_size = Gauge("ledger_records", "records in the ledger", **make)
-        self.ledger_failures = Counter("ledger_failures", "records that could not be made durable", **make)
+        self.seconds = cache(self._times("call_seconds", "from request to answer").labels)
+        self.overhead = cache(self._times("overhead_seconds", "the call without the upstream").labels)
+        self.tokens = cache(counter("tokens", "tokens used", "model", "direction").labels)
+        self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
+        self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
+        self.failovers = counter("failovers", "calls answered by a later upstream")
+        self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
+        self.in_flight = gauge("calls_in_flight", "calls being served")
+        self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
+        self.ledger_size = gauge("ledger_records", "records in the ledger")
+        self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:
         """Return the Prometheus text format."""
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, namespace=NAMESPACE, registry=self.registry)
+
+    def _times(self, name: str, text: str) -> Histogram:
+        return Histogram(
+            name, text, ["operation"], namespace=NAMESPACE, registry=self.registry, buckets=SECONDS
+        )

@@ -4,7 +4,7 @@ A stage is a function of the call and of what the gateway holds. It fills the ca
 returns a refusal, or `None` to let the call go on. None of them waits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import Operation
+from keepstone.gateway.bodies import body_for
 from keepstone.gateway.budget import Budget, Spent
 from keepstone.gateway.call import Call
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire import routes
-from keepstone.gateway.bodies import body_for
+from keepstone.gateway.wire.count_tokens import unwrap
 from keepstone.gateway.wire.slots import decode_document
 from keepstone.policy.admission import CallFacts
 from keepstone.store.keys import KeyRing
@@ -74,6 +75,9 @@ def parse(call: Call, stores: Stores) -> Decision | None:
     """Decode the body and find the guardrails that apply to it."""
     try:
         call.document = decode_document(call.body)
+        if call.route is not None and call.route.operation is Operation.COUNT_TOKENS:
+            call.counted = unwrap(call.document)
+            call.document = call.counted.document
         return resolve_guardrails(call)
     except RequestError as error:
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
@@ -130,6 +134,6 @@ def begin(call: Call, method: str, raw_path: bytes) -> None:
     call.route = routes.parse(method, raw_path)
 
 
-def _stated_maximum(call: Call, document: Mapping[str, Any]) -> int:
+def _stated_maximum(call: Call, document: dict[str, Any]) -> int:
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
     return body_for(call.route.operation, call.route.model_id).max_tokens(document) or 0

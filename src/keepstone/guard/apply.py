@@ -32,8 +32,10 @@ class _Request(msgspec.Struct, rename="camel"):
     output_scope: Literal["INTERVENTIONS", "FULL"] = "INTERVENTIONS"
 
 
-def apply_guardrail(guardrail: Guardrail, request: Mapping[str, Any]) -> dict[str, Any]:
+def apply_guardrail(guardrail: Guardrail, request: Mapping[str, Any]) -> tuple[dict[str, Any], Inspection]:
     """Answer an `ApplyGuardrail` request, given as its decoded body, in the operation's exact shape.
+
+    The inspection behind the answer comes with it, for the record.
 
     Every text block is inspected, whatever its qualifiers; images are counted and reported as not guarded.
     Raise `RequestError` for a body that is not the operation's.
@@ -44,7 +46,7 @@ def apply_guardrail(guardrail: Guardrail, request: Mapping[str, Any]) -> dict[st
     direction = Direction(body.source)
     inspection = guardrail.inspect(texts, direction)
     characters = sum(len(text.value) for text in texts)
-    return {
+    answer = {
         "usage": inspection.assessment["invocationMetrics"]["usage"],
         "action": acted(inspection.action),
         "actionReason": _REASONS[inspection.action],
@@ -52,6 +54,7 @@ def apply_guardrail(guardrail: Guardrail, request: Mapping[str, Any]) -> dict[st
         "assessments": [_assessment(guardrail, inspection, full=body.output_scope == "FULL")],
         "guardrailCoverage": coverage(characters, characters, images),
     }
+    return answer, inspection
 
 
 def guardrail_trace(

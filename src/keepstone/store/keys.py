@@ -12,7 +12,19 @@ import sqlite3
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import JSON, BigInteger, Column, Engine, Integer, MetaData, String, Table, insert, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from keepstone.core.decision import Decision, ReasonCode
@@ -76,7 +88,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """What a new key shall be good for; `models` and `operations` narrow the roles, empty means not narrowed."""
+    """What a new key shall be good for; empty `models` and `operations` do not narrow the roles."""
 
     name: str
     roles: tuple[str, ...]
@@ -113,7 +125,7 @@ class KeyStore:
         return key, f"{PREFIX}_{key_id}_{secret}"
 
     def revoke(self, key_id: str, now_ns: int) -> ApiKey | None:
-        """Revoke a key and return it, or `None` if there is no such key; the first revocation's time stays."""
+        """Revoke a key and return it, `None` if there is no such key; the first revocation's time stays."""
         with self._engine.begin() as connection:
             unrevoked = (_keys.c.id == key_id) & (_keys.c.revoked_ns.is_(None))
             connection.execute(update(_keys).where(unrevoked).values(revoked_ns=now_ns))
@@ -153,7 +165,9 @@ class KeyRing:
         parts = token.split("_", 2) if len(token) <= MAX_TOKEN_CHARS else []
         key = self._by_id.get(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
         if key is None or not hmac.compare_digest(key.secret_sha256, _digest(parts[2])):
-            return Decision.refuse(ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is not a key of this gateway")
+            return Decision.refuse(
+                ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is not a key of this gateway"
+            )
         state = key.state(now_ns)
         if state == "revoked":
             return Decision.refuse(ReasonCode.CREDENTIALS_REVOKED, f"key `{key.id}` is revoked")

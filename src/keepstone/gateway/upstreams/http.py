@@ -255,7 +255,9 @@ class _Connection(asyncio.Protocol):
 
     def _on_silence(self) -> None:
         late = UpstreamError(
-            f"upstream was silent for {self._timeout:g} s", code="upstream.timeout", retryable=not self._got_bytes
+            f"upstream was silent for {self._timeout:g} s",
+            code="upstream.timeout",
+            retryable=not self._got_bytes,
         )
         self._abort(late)
 

@@ -1,0 +1,286 @@
+"""A stream on its way out: nothing leaves before it was scanned, and chunking changes nothing.
+
+Each channel of text (a content block's text, its reasoning, ...) has a scanner per guardrail. A scanner gives
+back what is safe to release; this file puts that into events of the same shape as those that came. A tool
+call's JSON is held until its block stops, because a piece of it means nothing. The events from the message's
+end on are held for `finish`, so that the record can be durable before the caller sees the end.
+"""
+
+import time
+
+from keepstone.core.decision import Decision, ReasonCode
+from keepstone.core.errors import UpstreamError
+from keepstone.gateway import answer
+from keepstone.gateway.bodies import Body, Document, StreamState
+from keepstone.gateway.call import Call
+from keepstone.gateway.inspection import blocking, inspect_slots, note_findings, output_blocked
+from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event, joined, with_text
+from keepstone.gateway.wire.eventstream import WireEvent
+from keepstone.gateway.wire.slots import Slot
+from keepstone.guard.guardrail import Direction
+from keepstone.guard.stream import StreamScanner
+
+MAX_HELD_CHARS = 8 * 1024 * 1024
+"""The most text that may wait for its end: tool calls, and streams of unknown families."""
+
+
+class Blocked(Exception):  # noqa: N818 - a turn of the way, not an error
+    """A guardrail ends the stream."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__()
+        self.decision = decision
+
+
+class _Channel:
+    """One flow of text: its scanners in a row, and the last event it came in."""
+
+    __slots__ = ("delta", "document", "event_type", "held", "scanners")
+
+    def __init__(self, scanners: list[StreamScanner]) -> None:
+        self.scanners = scanners
+        self.held: list[str] = []
+        self.event_type = ""
+        self.document: Document = {}
+        self.delta = Delta(Kind.OTHER)
+
+    def feed(self, text: str) -> str:
+        for scanner in self.scanners:
+            text = scanner.feed(text)
+        return text
+
+    def finish(self) -> str:
+        rest = ""
+        for scanner in self.scanners:
+            rest = (scanner.feed(rest) if rest else "") + scanner.finish()
+        return rest
+
+
+class GovernedStream:
+    """The state of one stream; `feed` each upstream event, then `finish`."""
+
+    def __init__(self, call: Call, body: Body, metrics: Metrics) -> None:
+        self.over = False
+        self.scan_ns = 0
+        self.released_bytes = 0
+        self.released_chars = 0
+        self._call = call
+        self._body = body
+        self._metrics = metrics
+        self._channels: dict[str, _Channel] = {}
+        self._held_chars = 0
+        self._state = StreamState()
+        self._ending: list[bytes] = []
+        self._ended = False
+        self._buffered: list[tuple[str, Document, Delta]] = []
+
+    def feed(self, event: WireEvent) -> bytes:
+        """Return the frames that may leave now; `over` is set when a guardrail has ended the stream.
+
+        Raises `UpstreamError` for an event that is broken, or that says that the upstream failed.
+        """
+        if event.kind == "exception":
+            raise UpstreamError(f"the stream ended with `{event.type}`", code="upstream.stream")
+        started = time.perf_counter_ns()
+        try:
+            frames = self._take(event)
+        except Blocked as stop:
+            frames = self._stop(stop.decision)
+        self.scan_ns += time.perf_counter_ns() - started
+        self.released_bytes += len(frames)
+        return frames
+
+    def finish(self) -> bytes:
+        """Return the last frames, to be sent once the record is durable.
+
+        Raises `UpstreamError` when the upstream ended its stream before the message's end.
+        """
+        if self.over:
+            return b"".join(self._ending)
+        started = time.perf_counter_ns()
+        try:
+            if self._buffered:
+                self._ending.append(self._release_buffered())
+            elif self._body.has_end and not self._ended:
+                raise UpstreamError("the stream ended before its message did", code="upstream.malformed")
+            else:
+                self._ending.insert(0, self._close_channels(""))
+        except Blocked as stop:
+            self._stop(stop.decision)
+        if not self.over:
+            self._settle_findings()
+        self.scan_ns += time.perf_counter_ns() - started
+        return b"".join(self._ending)
+
+    # --- one event
+
+    def _take(self, event: WireEvent) -> bytes:
+        document, delta = self._body.read_event(event)
+        self._note_usage(document)
+        if self._body.buffer_all:
+            self._hold(len(event.payload))
+            self._buffered.append((event.type, document, delta))
+            return b""
+        if delta.uninspectable:
+            self._refuse_uninspectable(delta)
+        if delta.slots:
+            self._inspect(list(delta.slots))
+        frames = self._by_kind(event.type, document, delta)
+        if self._ended and frames:
+            self._ending.append(frames)
+            return b""
+        return frames
+
+    def _by_kind(self, event_type: str, document: Document, delta: Delta) -> bytes:
+        match delta.kind:
+            case Kind.TEXT:
+                return self._text(event_type, document, delta)
+            case Kind.HELD:
+                channel = self._channel(event_type, document, delta)
+                self._hold(len(delta.text))
+                channel.held.append(delta.text)
+                self._mark(delta)
+                return b""
+            case Kind.STOP:
+                frames = self._close_channels(f"{delta.block}:")
+                self._state.open_block = None
+                return frames + self._body.write_event(event_type, document)
+            case Kind.END:
+                frames = self._close_channels("")
+                self._ended = True
+                return frames + self._body.write_event(event_type, document)
+            case Kind.START | Kind.METADATA | Kind.OTHER:
+                if delta.kind is Kind.METADATA:
+                    self._add_trace(document)
+                self._mark(delta)
+                return self._body.write_event(event_type, document)
+
+    def _text(self, event_type: str, document: Document, delta: Delta) -> bytes:
+        channel = self._channel(event_type, document, delta)
+        released = channel.feed(delta.text)
+        if delta.final:
+            released += channel.finish()
+            del self._channels[delta.channel]
+            self._ended = True
+        self._check(channel)
+        self._mark(delta)
+        if not released and not delta.final:
+            return b""
+        self.released_chars += len(released)
+        return self._body.write_event(event_type, with_text(document, delta, released))
+
+    def _close_channels(self, prefix: str) -> bytes:
+        """Release what the channels of a block, or of all, still hold."""
+        frames = []
+        for name in [name for name in self._channels if name.startswith(prefix)]:
+            channel = self._channels[name]
+            if channel.held:
+                text = self._whole_tool_call("".join(channel.held))
+                frames.append(
+                    self._body.write_event(
+                        channel.event_type, held_event(channel.document, channel.delta, text)
+                    )
+                )
+            else:
+                text = channel.finish()
+                self._check(channel)
+                if text:
+                    frames.append(
+                        self._body.write_event(
+                            channel.event_type, with_text(channel.document, channel.delta, text)
+                        )
+                    )
+            self.released_chars += len(text)
+            self._keep_findings(self._channels.pop(name))
+        return b"".join(frames)
+
+    def _whole_tool_call(self, text: str) -> str:
+        held = HeldDocument(text)
+        self._inspect(list(held.slots))
+        return held.render()
+
+    # --- guardrails
+
+    def _channel(self, event_type: str, document: Document, delta: Delta) -> _Channel:
+        channel = self._channels.get(delta.channel)
+        if channel is None:
+            channel = _Channel([StreamScanner(guardrail) for guardrail in self._call.guardrails])
+            self._channels[delta.channel] = channel
+        channel.event_type, channel.document, channel.delta = event_type, document, delta
+        return channel
+
+    def _inspect(self, slots: list[Slot]) -> None:
+        refusal = inspect_slots(self._call, slots, Direction.OUTPUT, self._metrics)
+        if refusal is not None:
+            raise Blocked(output_blocked(self._call, refusal))
+
+    def _check(self, channel: _Channel) -> None:
+        if any(scanner.blocked for scanner in channel.scanners):
+            found = [each for scanner in channel.scanners for each in scanner.findings]
+            raise Blocked(output_blocked(self._call, blocking(found)))
+
+    def _keep_findings(self, channel: _Channel) -> None:
+        for scanner in channel.scanners:
+            if scanner.findings:
+                note_findings(self._call, scanner.findings, Direction.OUTPUT, self._metrics)
+
+    def _settle_findings(self) -> None:
+        for channel in self._channels.values():
+            self._keep_findings(channel)
+        self._channels.clear()
+        masked = [
+            each for each in self._call.findings if each.where == "output" and each.action == "ANONYMIZED"
+        ]
+        if masked:
+            words = ", ".join(sorted({each.type for each in masked}))
+            self._call.transform(ReasonCode.OUTPUT_MASKED, f"guardrail masks {words}")
+
+    def _stop(self, decision: Decision) -> bytes:
+        """End the stream in the guardrail's words; nothing that was held leaves."""
+        self._settle_findings()
+        self.over = True
+        call = self._call
+        call.refuse(decision, "inspect")
+        message = (call.blocker or call.guardrails[0]).messages.output
+        trace = answer.trace(call)
+        self._ending = [self._body.blocked_frames(message, call.usage, trace, self._state)]
+        return b""
+
+    def _refuse_uninspectable(self, delta: Delta) -> None:
+        if any(each.config.uninspectable == "block" for each in self._call.guardrails):
+            message = f"the answer holds `{delta.uninspectable[0][:100]}`, which cannot be read as text"
+            raise Blocked(Decision.refuse(ReasonCode.CONTENT_NOT_INSPECTABLE, message))
+        self._metrics.uninspected.inc(len(delta.uninspectable))
+
+    # --- buffered streams of unknown families
+
+    def _release_buffered(self) -> bytes:
+        slots = joined([(document, delta) for _, document, delta in self._buffered])
+        self._inspect(slots)
+        frames = [self._body.write_event(name, document) for name, document, _ in self._buffered]
+        return b"".join(frames)
+
+    def _hold(self, chars: int) -> None:
+        self._held_chars += chars
+        if self._held_chars > MAX_HELD_CHARS:
+            message = f"more than {MAX_HELD_CHARS} characters have to be held to be inspected whole"
+            raise UpstreamError(message, code="upstream.malformed")
+
+    # --- bookkeeping
+
+    def _mark(self, delta: Delta) -> None:
+        self._state.started = True
+        if delta.block.isdigit():
+            self._state.open_block = int(delta.block)
+            self._state.next_block = max(self._state.next_block, int(delta.block) + 1)
+
+    def _note_usage(self, document: Document) -> None:
+        found = self._body.usage(document, {})
+        if found is not None:
+            self._call.usage = answer.merged(self._call.usage, found)
+
+    def _add_trace(self, document: Document) -> None:
+        trace = answer.trace(self._call)
+        if trace and self._ended:
+            self._body.add_trace(document, trace)
