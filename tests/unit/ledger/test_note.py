@@ -64,6 +64,15 @@ def test_a_changed_checkpoint_is_refused(change):
         note.open_checkpoint(change(signed()), VERIFIER)
 
 
+def test_a_root_hash_has_one_spelling():
+    canonical = base64.b64encode(bytes(32)).decode()
+    other = canonical[:-2] + "B="  # decodes to the same bytes, for its last bits are unused
+    assert base64.b64decode(other) == bytes(32)
+    assert note.parse_checkpoint(f"o\n1\n{canonical}\n").root == bytes(32)
+    with pytest.raises(LedgerError, match="malformed"):
+        note.parse_checkpoint(f"o\n1\n{other}\n")
+
+
 def test_a_checkpoint_of_another_key_or_another_log_is_refused():
     other = LedgerKey.create("keepstone/test")
     with pytest.raises(LedgerError, match="no signature of"):

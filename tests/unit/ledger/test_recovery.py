@@ -188,3 +188,29 @@ def test_a_creation_cut_short_is_finished(tmp_path):
     with opened(tmp_path / "part") as ledger:
         assert ledger.append(b"first") == 0
     assert not list((tmp_path / "part" / "wal").glob("tmp-*"))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("tile/0/000.p/3", "does not have the root of `checkpoint`"),
+        ("tile/entries/000.p/3", "do not match their hashes"),
+    ],
+)
+def test_a_changed_file_at_the_edge_is_refused(tmp_path, path, message):
+    write(tmp_path, 3)
+    data = (tmp_path / path).read_bytes()
+    (tmp_path / path).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(LedgerCorrupt, match=message):
+        recover(tmp_path, KEY, QuickDisk())
+
+
+def test_a_last_batch_that_was_signed_with_another_key_is_refused(tmp_path):
+    ledger = crashed(tmp_path, published=0, tail=1)
+    segment = wal_of(ledger)
+    head, batch = wal.scan(segment.read_bytes())[0]
+    root = batch.body[-32:]
+    forged = wal.batch_frame(0, 0, [b"record 0"], LedgerKey.create(KEY.name).sign(1, root), root)
+    segment.write_bytes(segment.read_bytes()[: head.stop] + forged)
+    with pytest.raises(LedgerCorrupt, match="the signature at record `1` does not verify"):
+        recover(ledger, KEY, QuickDisk())
