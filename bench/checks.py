@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import ssl
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from bench import payload
@@ -12,13 +14,13 @@ from bench.contenders import Launch
 from bench.process import BenchError, Child
 
 
-def await_ready(name: str, child: Child, port: int, path: str) -> None:
-    """Waits until a GET answers 200."""
+def await_ready(name: str, child: Child, base: str, path: str) -> None:
+    """Waits until a GET answers 200; `base` is scheme, host and port."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         child.must_run()
         try:
-            status, _ = _ask(port, "GET", path)
+            status, _ = _ask(base, "GET", path)
         except OSError:
             status = 0
         if status == 200:
@@ -30,7 +32,7 @@ def await_ready(name: str, child: Child, port: int, path: str) -> None:
 def must_answer(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
     """Asks twice and compares the text; a governed contender must also refuse and stop what it should."""
     for _ in range(2):
-        status, answer = _ask(launch.port, "POST", launch.path, launch.body, headers)
+        status, answer = _ask(launch.base, "POST", launch.path, launch.body, headers)
         if status != 200 or payload.said(answer) != payload.said(launch.answer):
             raise BenchError(f"`{name}` answers wrongly: {status} {answer[:500]!r}")
     if launch.home:
@@ -39,16 +41,16 @@ def must_answer(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
 
 def _must_govern(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
     """The stages are on: strangers and data of too high a class are refused, a customer's word is stopped."""
-    status, _ = _ask(launch.port, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
+    status, _ = _ask(launch.base, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
     if status != 403:
         raise BenchError(f"`{name}` lets a stranger in: {status}")
     other = "/model/amazon.nova-lite-v1%3A0/converse"
     confidential = {**headers, "X-Keepstone-Data-Class": "Confidential"}
-    status, _ = _ask(launch.port, "POST", other, launch.body, confidential)
+    status, _ = _ask(launch.base, "POST", other, launch.body, confidential)
     if status != 403:
         raise BenchError(f"`{name}` allows a class of data that its policy does not: {status}")
     word = payload.converse("Tell me about project albatross, please.")
-    status, answer = _ask(launch.port, "POST", launch.path, word, headers)
+    status, answer = _ask(launch.base, "POST", launch.path, word, headers)
     if status != 200 or b'"guardrail_intervened"' not in answer:
         raise BenchError(f"`{name}` lets a blocked word through: {status} {answer[:500]!r}")
 
@@ -68,12 +70,18 @@ def must_have_recorded(home: Path, calls: int) -> None:
 
 
 def _ask(
-    port: int, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    base: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
+    scheme, address = base.split("://")
+    if scheme == "https":  # a certificate of the contender's own, on loopback
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            address, timeout=30, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(address, timeout=30)
+    with closing(connection):
         connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
         answer = connection.getresponse()
         return answer.status, answer.read()
-    finally:
-        connection.close()

@@ -46,6 +46,12 @@ class Launch(NamedTuple):
     answer: bytes
     headers: Callable[[Child], Mapping[str, str]]
     home: Path | None = None
+    scheme: str = "http"
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 class Contender(NamedTuple):
@@ -117,9 +123,9 @@ def _floor(settings: Settings) -> Launch:
 # --- Keepstone ---------------------------------------------------------------------------------------------
 
 
-def _keepstone(settings: Settings, durability: str) -> Launch:
+def _keepstone(settings: Settings, durability: str, scheme: str = "http") -> Launch:
     port = free_port()
-    home = settings.folder / f"keepstone-{durability}"
+    home = settings.folder / f"keepstone-{durability}-{scheme}"
     shutil.rmtree(home, ignore_errors=True)
     policy = settings.folder / f"{durability}.yaml"
     text = _POLICY.read_text().replace("http://127.0.0.1:9\n", f"http://127.0.0.1:{settings.upstream}\n")
@@ -130,8 +136,9 @@ def _keepstone(settings: Settings, durability: str) -> Launch:
         "AWS_SECRET_ACCESS_KEY": "benchmark/not/a/real/secret/EXAMPLE",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    plain = ["--plain-http"] if scheme == "http" else []  # as the peers speak it
     return Launch(
-        shlex.split(command),
+        [*shlex.split(command), *plain],
         env,
         port,
         _CONVERSE_PATH,
@@ -140,6 +147,7 @@ def _keepstone(settings: Settings, durability: str) -> Launch:
         payload.CONVERSE_ANSWER,
         _first_key,
         home,
+        scheme,
     )
 
 
@@ -223,6 +231,7 @@ CONTENDERS = (
     Contender("nginx", "nginx direct (the floor)", _floor),
     Contender("strict", "Keepstone, record durable first", lambda s: _keepstone(s, "strict")),
     Contender("bounded", "Keepstone, record within 10 ms", lambda s: _keepstone(s, "bounded")),
+    Contender("tls", "Keepstone, durable first, by TLS", lambda s: _keepstone(s, "strict", "https")),
     Contender("portkey", "Portkey", _portkey),
     Contender("litellm", "LiteLLM proxy", _litellm),
 )

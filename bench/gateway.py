@@ -45,7 +45,7 @@ def run(plan: Plan, work: Path) -> Results:
     settings = Settings(port, work, plan.command)
     taken: dict[str, list[Figures]] = {contender.name: [] for contender in plan.contenders}
     with running("upstream", nginx(work / "upstream", port), logs, {}) as upstream:
-        await_ready("upstream", upstream, port, "/")
+        await_ready("upstream", upstream, f"http://127.0.0.1:{port}", "/")
         for number in range(plan.rounds):
             for contender in plan.contenders:
                 print(f"round {number + 1}/{plan.rounds}: {contender.title}", file=sys.stderr)
@@ -67,10 +67,10 @@ def _measured(contender: Contender, settings: Settings, seconds: float, logs: Pa
     body = settings.folder / f"{contender.name}.body.json"
     body.write_bytes(launch.body)
     with running(contender.name, launch.command, logs, launch.env) as child:
-        await_ready(contender.name, child, launch.port, launch.ready)
+        await_ready(contender.name, child, launch.base, launch.ready)
         headers = dict(launch.headers(child))
         must_answer(contender.name, launch, headers)
-        target = Target(f"http://127.0.0.1:{launch.port}{launch.path}", body, headers)
+        target = Target(f"{launch.base}{launch.path}", body, headers)
         warm = measure(target, child, connections=16, seconds=max(1.0, seconds / 5))
         levels = {
             str(connections): measure(target, child, connections=connections, seconds=seconds)

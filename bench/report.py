@@ -51,7 +51,8 @@ Keepstone with a strict record at the same concurrency.
 * Keepstone runs `bench/policies/strict.yaml`: API key, roles, two budgets, ten kinds of personal data to
   mask, credentials and prompt attacks to block, 20 words, on input and output; SigV4 to the upstream. In
   "record durable first" an answer leaves after its ledger record is on disk; in "record within 10 ms" a crash
-  can lose the last 10 ms of records.
+  can lose the last 10 ms of records. Both take calls by plain HTTP, as the peers do; "by TLS" is the strict
+  one as `keepstone up` starts it without options, on connections that are kept.
 * LiteLLM: one worker, `LITELLM_MODE=PRODUCTION`, `LITELLM_LOG=ERROR`, a master key, no database, no
   callbacks, no retries, byte code compiled. Portkey: `--headless`, `NODE_ENV=production`. Neither inspects
   content or keeps a durable record in this run, so both do less work per call than Keepstone.
