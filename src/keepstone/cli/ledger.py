@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from keepstone.ledger.walk import Progress
 
 # Imports of the ledger stand inside the commands: `keepstone --help` must not wait for cryptography.
-# ruff: noqa: PLC0415, PLR0913, PLR0917 - and click passes one parameter per option
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FINDINGS, _UNKNOWN = 1, 3
