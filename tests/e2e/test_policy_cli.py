@@ -8,8 +8,14 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import click
 import pytest
 
+from keepstone.cli.main import main
+from keepstone.cli.output import emit
+from keepstone.core.errors import KeepstoneError, LedgerError, PolicyError, StoreError, UsageError
+
+Capture = pytest.CaptureFixture[str]
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "keepstone.yaml"
 KEEPSTONE = Path(sys.executable).with_name("keepstone")
@@ -100,8 +106,7 @@ class TestCheck:
 
     def test_warnings_fail_only_when_strict(self, tmp_path: Path) -> None:
         file = tmp_path / "keepstone.yaml"
-        file.write_text(EXAMPLE.read_text() + "  window: 10ms\n# end\n")
-        file.write_text(file.read_text().replace("https://models", "http://models"))
+        file.write_text(EXAMPLE.read_text().replace("https://models", "http://models"))
         assert keepstone("policy", "check", file).returncode == 0
         strict = keepstone("policy", "check", file, "--strict")
         assert strict.returncode == 2
@@ -224,3 +229,73 @@ class TestInit:
         assert (tmp_path / "keepstone.schema.json").read_text() == (
             DOCS / "keepstone.schema.json"
         ).read_text()
+
+
+class TestErrors:
+    """The one door: a class of error, an exit code, and never a traceback."""
+
+    @pytest.mark.parametrize(
+        ("error", "code", "stderr"),
+        [
+            (UsageError("no", hint="yes"), 2, "error: no\nhint: yes\n"),
+            (PolicyError("no"), 2, "error: no\n"),
+            (LedgerError("`a` does not verify"), 3, "error: `a` does not verify\n"),
+            (StoreError("a\x1b[31mb"), 3, "error: a·[31mb\n"),
+        ],
+    )
+    def test_an_error_of_ours(
+        self, error: KeepstoneError, code: int, stderr: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        assert run_raising(error, monkeypatch) == code
+        assert tuple(capsys.readouterr()) == ("", stderr)
+
+    def test_a_fault_of_ours_tells_its_kind_only(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    ) -> None:
+        assert run_raising(ZeroDivisionError("a customer's text"), monkeypatch) == 3
+        stderr = capsys.readouterr().err
+        assert "internal fault `ZeroDivisionError`" in stderr
+        assert "customer" not in stderr
+
+    def test_a_fault_is_shown_whole_on_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KEEPSTONE_DEBUG", "1")
+        with pytest.raises(ZeroDivisionError):
+            run_raising(ZeroDivisionError("x"), monkeypatch)
+
+    def test_an_interruption(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+        assert run_raising(KeyboardInterrupt(), monkeypatch) == 130
+        assert capsys.readouterr().err.strip() == "error: interrupted"
+
+
+def run_raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a command that raises `error`."""
+
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr("keepstone.cli.policy.policy", click.Command("policy", callback=command))
+    return main(["policy"])
+
+
+class TestOutput:
+    def test_a_table_loses_control_characters_and_markup_is_text(self, capsys: Capture) -> None:
+        emit([{"name_of": "[red]a[/red]\x1b[0m", "on": True, "many": ("a", "b"), "none": None}])
+        head, _, row = capsys.readouterr().out.rstrip("\n").split("\n")
+        assert head.split("   ")[0] == "name of"
+        assert row.split() == ["[red]a[/red]·[0m", "yes", "a,", "b"]
+
+    def test_one_object_is_a_table_of_fields(self, capsys: Capture) -> None:
+        emit({"a": 1, "b": None})
+        assert [line.split() for line in capsys.readouterr().out.splitlines()[2:]] == [["a", "1"], ["b"]]
+
+    def test_json_is_whole(self, capsys: Capture) -> None:
+        emit([{"a": (1, {"b": None}), "c": Path("x")}], "json", columns=("a",))
+        assert json.loads(capsys.readouterr().out) == [{"a": [1, {"b": None}], "c": "x"}]
+
+    def test_nothing_is_nothing(self, capsys: Capture) -> None:
+        emit([])
+        assert capsys.readouterr().out == ""
+
+    def test_a_pipe_gets_one_line_for_each_row(self, capsys: Capture) -> None:
+        emit([{"a": "x" * 500, "b": "y"}])
+        assert len(capsys.readouterr().out.splitlines()) == 3

@@ -80,10 +80,10 @@ def _complain(text: str) -> None:
 def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
     """Print aligned columns; only a terminal wraps them, so that pipes see one row a line."""
     # rich takes longer to import than most commands take to run.
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:

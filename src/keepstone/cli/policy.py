@@ -69,7 +69,7 @@ def check(
 @click.option("--data-class", "label", default=None, help="The class that the call states.")
 @format_option
 @click.pass_context
-def explain(  # noqa: PLR0913 - one parameter for each option
+def explain(
     ctx: click.Context,
     *,
     file: Path | None,

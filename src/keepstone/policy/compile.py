@@ -78,7 +78,7 @@ class KeyBounds:
     max_lifetime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledPolicy:
     """The policy in force: immutable, hashed, pure."""
 

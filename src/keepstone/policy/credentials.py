@@ -14,14 +14,16 @@ _KNOWN = re.compile(
     r"|(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"
     r"|(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|hf_|hvs\.|npm_|pypi-|rk_live_|sk_live_|AIza)"
     r"[A-Za-z0-9_-]{16,}"
-    r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]{0,24}PRIVATE KEY-----"
     r"|(?<=://)[^/\s:@'\"]{0,256}:[^/\s@'\"]{1,256}@"
 )
-_LONG = re.compile(r"[A-Za-z0-9_+=-]{32,}|[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
+_LONG = re.compile(r"[A-Za-z0-9_+=-]{32,}|(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])")
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 _SECRET_FIELD = re.compile(
-    r"((?:^|[\s{,\"'])[a-z_]*(?:api_?key|bearer|token|secret|passw(?:or)?d)[a-z_]*[\"']?\s*:\s+)\S.*"
+    r"((?:^|[\s{,\"'])[a-z_]{0,40}(?:api_?key|bearer|token|secret|passw(?:or)?d)[a-z_]{0,40}[\"']?\s{0,9}:\s{1,9})"
+    r"\S.*"
 )
 
 
@@ -49,12 +51,19 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def _is_random(token: str) -> bool:
-    """Judge by kinds of characters and entropy; words joined by dashes and model ids are not random."""
+    """Judge by the kinds of characters in one run, and by entropy; words that are joined are not random."""
     if _HEX.fullmatch(token):
         return any(char.isdigit() for char in token) and any(char.isalpha() for char in token)
-    kinds = (str.isupper, str.islower, str.isdigit)
-    if not all(any(kind(char) for char in token) for kind in kinds):
+    if "/" not in token and not any(_mixes_kinds(run) for run in _RUN.findall(token)):
         return False
-    counts = Counter(token).values()
-    entropy = -sum(n / len(token) * math.log2(n / len(token)) for n in counts)
-    return entropy > 4.0
+    return _mixes_kinds(token) and _entropy(token) > (4.4 if "/" in token else 4.0)
+
+
+def _mixes_kinds(text: str) -> bool:
+    return all(any(kind(char) for char in text) for kind in (str.isupper, str.islower, str.isdigit))
+
+
+def _entropy(text: str) -> float:
+    """Return the bits per character, by the frequencies in the text itself."""
+    counts = Counter(text).values()
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts)

@@ -193,7 +193,7 @@ def _limit(limit: Limit) -> str:
     if limit.tokens is not None:
         bounds.append(f"{limit.tokens} tokens")
     whose = "the organisation" if limit.scope == "organisation" else f"each {limit.scope}"
-    roles = "" if "*" in limit.roles else f" with role {_listed(limit.roles)}"
+    roles = "" if "*" in limit.roles else f" (calls by {_listed(limit.roles)})"
     models = "" if "*" in limit.models else f" on {_models(limit.models)}"
     return f"`{limit.name}`: {whose}{roles} may spend {' and '.join(bounds)} in {limit.window}{models}."
 

@@ -12,6 +12,8 @@ from keepstone.policy.credentials import redacted
 
 Path = tuple[str | int, ...]
 
+_CONTEXT = 2000
+
 
 class Severity(StrEnum):
     """An error refuses the document; a warning is told and lets it pass."""
@@ -84,7 +86,7 @@ def written(path: Path) -> str:
 
 def shown(value: object) -> str:
     """Return a value short, on one line, and without anything that looks like a credential."""
-    text = redacted(str(value))
+    text = redacted(str(value)[:_CONTEXT])
     text = "".join(char if char.isprintable() else "·" for char in text)
     return text if len(text) <= 48 else text[:47] + "…"
 
@@ -94,12 +96,13 @@ def excerpt_of(lines: Sequence[str], place: Place, *, secret: bool = False) -> s
     if not 1 <= place.line <= len(lines):
         return ""
     line = lines[place.line - 1]
-    start = max(0, place.column - 81)
     if secret:
         line = line[: place.column - 1] + "…"
-    clean = redacted(line)
-    if clean != line:
-        return f"{place.line:>5} | {_printable(clean[:120])}"
+    # Redaction sees more than is shown, so that no token is cut into an unrecognisable half.
+    near = line[max(0, place.column - 1 - _CONTEXT) : place.column - 1 + _CONTEXT]
+    if redacted(near) != near:
+        return f"{place.line:>5} | {_printable(redacted(line[:_CONTEXT])[:120])}"
+    start = max(0, place.column - 81)
     visible = _printable(line[start : start + 120])
     return f"{place.line:>5} | {visible}\n      | {' ' * (place.column - 1 - start)}^"
 

@@ -2,6 +2,7 @@
 
 import random
 import string
+import time
 
 import pytest
 
@@ -27,6 +28,7 @@ FAKE = {
     "URL with password": "https://user:" + "fakefake@host.example/",
     "long random": LONG,
     "hex": "deadbeef01" * 4,
+    "AWS secret key": "/".join(("Fake7XutnFEMI", "K7MDbNG", "bQxRjiCYzVhWdLpTsG")),
 }
 INNOCENT = [
     "anthropic.claude-sonnet-4-20250514-v1:0",
@@ -39,6 +41,9 @@ INNOCENT = [
     "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER",
     "sk-x",
     "InvokeModelWithResponseStream",
+    "My-Company-Prod-Account-2024-EU-West-1-Key",
+    "/opt/Keepstone/Production2024/secrets/bedrock/token1",
+    "https://gateway.example/v1/AccountTag2024/openai/deployments/GptLarge",
     "550e8400-e29b-41d4-a716-446655440000",
 ]
 
@@ -97,3 +102,12 @@ def _assert_refused(text: str, token: str) -> None:
     told = f"{caught.value} {caught.value.hint} {caught.value.problems}"
     assert token not in told
     assert token[4:-4] not in told
+
+
+@pytest.mark.parametrize("part", ["eyJa", "sk-", "://a:", "token", "AKIA", "Aa1-", "/Aa1", "ghp_", "a_key: "])
+def test_a_long_line_is_judged_at_once(part: str) -> None:
+    line = part * (500_000 // len(part))
+    started = time.process_time()
+    looks_like_credential(line)
+    problems_of(f"{line}\n")
+    assert time.process_time() - started < 5

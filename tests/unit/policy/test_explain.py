@@ -56,7 +56,7 @@ def sentences(text: str = "") -> dict[str, tuple[str, ...]]:
         ("Guardrail claims", "A stream is held until all of it was inspected."),
         (
             "Limits",
-            "`copilot-day`: each role with role engineer and analyst may spend 20000000 tokens in 1d.",
+            "`copilot-day`: each role (calls by engineer and analyst) may spend 20000000 tokens in 1d.",
         ),
         ("Record", "An answer leaves only after its record is on disk."),
         ("Not protected", "Names and postal addresses of people follow no pattern and are not found."),
