@@ -37,7 +37,7 @@ class AttackRule:
     pattern: str
 
 
-_BETWEEN_WORDS = "[\\s,;:\\-\u2013\u2014\"'\u201c\u201d\u2018\u2019*_(]{1,6}"
+_BETWEEN_WORDS = "[\\s,;:\\-\u2013\u2014\"'\u201c\u201d\u2018\u2019*_(]+"
 
 
 def _read(table: str) -> Iterator[AttackRule]:

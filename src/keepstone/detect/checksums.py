@@ -9,13 +9,17 @@ def digits_of(value: str) -> list[int]:
     return [ord(each) - 48 for each in value if "0" <= each <= "9"]
 
 
+_DOUBLED = {"0": 0, "1": 2, "2": 4, "3": 6, "4": 8, "5": 1, "6": 3, "7": 5, "8": 7, "9": 9}
+
+
 def luhn(value: str) -> bool:
     """Say whether the digits pass the Luhn check (ISO/IEC 7812-1 annex B)."""
-    total = 0
-    for index, digit in enumerate(reversed(digits_of(value))):
-        doubled = digit * 2 if index % 2 else digit
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0
+    digits = _digit_text(value)
+    return (sum(map(int, digits[::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
+
+
+def _digit_text(value: str) -> str:
+    return value.replace(" ", "").replace("-", "").replace(".", "")
 
 
 # Issuer prefix (as a range of its first digits) -> lengths in use (ISO/IEC 7812 register, networks' rules).
@@ -44,12 +48,13 @@ _ISSUERS: tuple[tuple[int, int, int, frozenset[int]], ...] = (
 
 def card_number(value: str) -> bool:
     """Say whether the digits are a payment card's: an issuer's prefix, its length, the Luhn check."""
-    digits = "".join(map(str, digits_of(value)))
-    known = any(
+    digits = _digit_text(value)
+    if digits[0] not in "123456" or len(set(digits)) == 1 or not luhn(digits):
+        return False
+    return any(
         low <= int(digits[:count]) <= high and len(digits) in lengths
         for count, low, high, lengths in _ISSUERS
     )
-    return known and len(set(digits)) > 1 and luhn(digits)
 
 
 # Length of an IBAN -> the countries that use it (ISO 13616 registry).

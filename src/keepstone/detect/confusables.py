@@ -4,8 +4,8 @@
 
 _LOOKALIKES = (
     # Cyrillic
-    "аa ВB вb сc СC ԁd ԀD еe ЕE ёe ЁE һh ҺH Нh нh іi ІI ӏl ЈJ јj КK кk ԛq ԚQ МM мm оo ОO рp РP ѕs ЅS ТT тt уy УY "
-    "ѵv ѴV "
+    "аa ВB вb сc СC ԁd ԀD еe ЕE ёe ЁE һh ҺH Нh нh іi ІI ӏl ЈJ јj КK кk ԛq ԚQ МM мm оo ОO рp РP ѕs ЅS ТT "
+    "тt уy УY ѵv ѴV "
     "ԝw ԜW хx ХX ҮY үy АA Гr гr ԍg ИN иn пn Пn зz Ӏl "
     # Greek
     "αa ΑA βb ΒB ϲc ϹC δd εe ΕE ηn ΗH ιi ΙI κk ΚK ΜM νv ΝN οo ΟO ρp ΡP ςs σo τt ΤT υu ΥY χx ΧX γy ωw ΖZ ϳj "

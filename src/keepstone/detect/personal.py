@@ -47,7 +47,7 @@ def _age(value: str) -> bool:
     return 0 < int("".join(map(str, digits))) <= 122
 
 
-_SECRET_WORD = r"(?i:\b|_)(?i:password|passwd|passwort|mot de passe|contraseña|pwd|passphrase|passcode)"
+_SAYS_IT = r"(?i:\b|_)(?i:password|passwd|passwort|mot de passe|contraseña|pwd|passphrase|passcode)"
 _AGE_UNIT = r"(?i:years?|yrs?\.?|months?|mos?\.?)"
 
 ROWS: tuple[Recogniser, ...] = (
@@ -145,21 +145,22 @@ ROWS: tuple[Recogniser, ...] = (
         "username.said",
         "USERNAME",
         r"[A-Za-z0-9@][A-Za-z0-9._\-]{1,48}[A-Za-z0-9_]",
-        before=r"""\b(?i:user ?name|screen name|login|handle)(?:[ \t](?i:is|was))?[ \t]["'@]?""",
+        before=r"""\b(?i:(?:user ?name|screen name)(?:[ \t](?:is|was))?|login[ \t](?:is|was)"""
+        r"""|(?:my|his|her|their|twitter|github|instagram|telegram)[ \t]handle[ \t](?:is|was))[ \t]["'@]?""",
         validate=_telling_username,
     ),
     Recogniser(
         "password.assigned",
         "PASSWORD",
         r"""[^\s"'<>,;]{6,64}""",
-        before=rf"""{_SECRET_WORD}["']?[ \t]?(?:=>?|:)[ \t]?["']?""",
+        before=rf"""{_SAYS_IT}["']?[ \t]?(?:=>?|:)[ \t]?["']?""",
         validate=_password,
     ),
     Recogniser(
         "password.quoted",
         "PASSWORD",
         r"""[^\s"']{6,64}""",
-        before=rf"""{_SECRET_WORD}["']?[ \t]?(?:=>?|:|(?i:is))[ \t]?["']""",
+        before=rf"""{_SAYS_IT}["']?[ \t]?(?:=>?|:|(?i:is))[ \t]?["']""",
         after=r"""["']""",
         validate=_quoted_password,
     ),
@@ -167,7 +168,7 @@ ROWS: tuple[Recogniser, ...] = (
         "password.said",
         "PASSWORD",
         r"""[^\s"'<>,;]{6,64}""",
-        before=rf"""{_SECRET_WORD}[ \t](?i:is|was|ist|est|es)(?i:[ \t](?:now|set[ \t]to))?:?[ \t]""",
+        before=rf"""{_SAYS_IT}[ \t](?i:is|was|ist|est|es)(?i:[ \t](?:now|set[ \t]to))?:?[ \t]""",
         validate=_password,
     ),
 )

@@ -1,4 +1,4 @@
-"""Finds in the exact shape of Bedrock's `GuardrailAssessment`; it quotes values, so it is not for the record."""
+"""Finds in the exact shape of Bedrock's `GuardrailAssessment`; it quotes values: not for the record."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

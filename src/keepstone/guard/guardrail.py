@@ -83,7 +83,7 @@ class Guardrail:
         """Look for everything that the policy names; a match never reaches from one text into another."""
         plan = self.plans[direction]
         values = tuple(text.value for text in texts)
-        if plan.looks_for_nothing or not _may_hit(plan, values):
+        if plan.looks_for_nothing or not _may_hit(plan, texts):
             return self._inspection(plan, values, values, ([],) * len(values))
         kept: list[list[Span]] = []
         changed: list[str] = []
@@ -105,15 +105,9 @@ class Guardrail:
 
 def scan(plan: Plan, text: str, *, attackable: bool) -> list[Span]:
     """Return all spans that a plan finds in one text, overlapping ones too."""
-    data = encode(text)
-    candidates = plan.scanner.candidates(data)
-    if plan.attacks is None or not attackable:
-        candidates = [each for each in candidates if each < plan.attacks_from]
-    spans = plan.scanner.confirm(text, data, candidates)
-    if plan.attacks is not None and any(each >= plan.attacks_from for each in candidates):
-        ids = plan.attacks.row_ids
-        attacks = plan.attacks.unveil(text, [each for each in spans if each.detector in ids])
-        spans = [each for each in spans if each.detector not in ids] + attacks
+    spans = plan.scanner.scan(text)
+    if plan.attacks is not None and attackable:
+        spans += plan.attacks.scan(text)
     if plan.words is not None:
         spans += plan.words.scan(text)
     return spans
@@ -137,11 +131,14 @@ def strongest(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome.NONE
 
 
-def _may_hit(plan: Plan, values: Sequence[str]) -> bool:
+def _may_hit(plan: Plan, texts: Sequence[Text]) -> bool:
     """Say in one pass over all texts whether a closer look is worth it."""
     if not plan.joinable:
         return True
-    joined = values[0] if len(values) == 1 else SEPARATOR.join(values)
-    return bool(plan.scanner.candidates(encode(joined))) or (
-        plan.words is not None and plan.words.hits(joined)
-    )
+    joined = SEPARATOR.join(text.value for text in texts)
+    if plan.scanner.candidates(encode(joined)) or (plan.words is not None and plan.words.hits(joined)):
+        return True
+    if plan.attacks is None:
+        return False
+    foreign = SEPARATOR.join(text.value for text in texts if text.origin in ATTACKABLE)
+    return bool(foreign) and plan.attacks.may_hit(encode(foreign))

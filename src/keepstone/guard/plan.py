@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from keepstone.core.errors import GuardError
 from keepstone.detect.attack_rules import Confidence
-from keepstone.detect.attacks import CONFIDENCE, MARKS, AttackScanner
+from keepstone.detect.attacks import CONFIDENCE, AttackScanner, attack_scanner
 from keepstone.detect.engine import Scanner, compile_pattern
 from keepstone.detect.recogniser import Recogniser
 from keepstone.detect.registry import CREDENTIALS, PERSONAL
@@ -55,21 +56,20 @@ class Rule:
 class Plan:
     """All that one direction looks for.
 
-    `scanner` holds personal data, credentials and regexes; on input the attack rules follow from row
-    `attacks_from` on. `joinable` says that a hit in any of several texts is a hit in all of them joined.
+    `scanner` holds personal data, credentials and regexes; `attacks` is for input only. `joinable` says that
+    a hit in any of several texts is a hit in all of them joined.
     """
 
     rules: dict[str, Rule]
     scanner: Scanner
     attacks: AttackScanner | None
-    attacks_from: int
     words: WordMatcher | None
     joinable: bool
 
     @property
     def looks_for_nothing(self) -> bool:
         """Say whether no text can lead to a find."""
-        return not self.scanner.rows and self.words is None
+        return not self.rules
 
 
 _OUTCOMES = {
@@ -98,16 +98,19 @@ def build_plan(path: str, config: schema.Guardrail, direction: Direction) -> Pla
     _add_credentials(config, direction, rows, rules)
     _add_regexes(path, config, direction, rows, rules)
     words = _add_words(config, direction, rules)
-    attacks, attacks_from = None, len(rows)
+    attacks = None
     if direction is Direction.INPUT:
-        attacks = AttackScanner(_STRENGTHS[config.injection.strength])
+        attacks = attack_scanner(_STRENGTHS[config.injection.strength])
         outcome = _OUTCOMES[Action(config.injection.action.value)]
-        rows += attacks.rows
-        for row in attacks.rows:
-            if row not in MARKS:
-                rules[row.id] = Rule(Family.ATTACK, outcome, confidence=CONFIDENCE[row.id])
+        rules |= {each: Rule(Family.ATTACK, outcome, confidence=CONFIDENCE[each]) for each in attacks.ids}
     joinable = not any(_has_anchor(each.pattern) for each in config.regexes)
-    return Plan(rules, Scanner(rows), attacks, attacks_from, words, joinable)
+    return Plan(rules, _scanner(tuple(rows)), attacks, words, joinable)
+
+
+@lru_cache(maxsize=16)
+def _scanner(rows: tuple[Recogniser, ...]) -> Scanner:
+    """Return a scanner of these rows; guardrails and directions that look for the same share it."""
+    return Scanner(rows)
 
 
 def _add_personal(

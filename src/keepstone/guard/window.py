@@ -29,7 +29,7 @@ class Window:
 def window_of(plan: Plan) -> Window | None:
     """Return what `plan` needs, or `None` when one of its patterns has no bound."""
     spaced, wide, anywhere, look_back = [1], [1], [1], [1]
-    for row in plan.scanner.rows[: plan.attacks_from]:
+    for row in plan.scanner.rows:
         measured = _measure(row)
         if measured is None:
             return None
