@@ -4,7 +4,7 @@ import fnmatch
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepstone.core.decision import ReasonCode
@@ -16,8 +16,8 @@ from keepstone.policy.schema import AllowRule, DenyRule, Role
 
 LABELS = [each.label for each in DataClass]
 CALLS = [each for each in Operation if each is not Operation.APPLY_GUARDRAIL]
-ids = st.text("12.", min_size=1, max_size=4)
-globs = st.lists(st.text("12.*", min_size=1, max_size=4), min_size=1, max_size=2).map(tuple)
+ids = st.text("1.", min_size=1, max_size=3)
+globs = st.lists(st.text("1.**", min_size=1, max_size=3), min_size=1, max_size=2).map(tuple)
 operations = st.lists(st.sampled_from(["*", *Operation]), min_size=1, max_size=3).map(
     lambda names: tuple(str(each) for each in names)
 )
@@ -37,14 +37,14 @@ roles = st.builds(
     allow=st.lists(allow_rules, max_size=3).map(tuple),
     deny=st.lists(deny_rules, max_size=2).map(tuple),
 )
-documents = st.dictionaries(st.sampled_from("rst"), roles, min_size=1, max_size=3)
+documents = st.fixed_dictionaries({"r": roles, "s": roles}, optional={"t": roles})
 principals = st.builds(
     Principal,
     id=st.just("p"),
     kind=st.just("key"),
-    roles=st.lists(st.sampled_from("rst"), unique=True, max_size=3).map(tuple),
-    models=st.just(()) | globs,
-    operations=st.just(()) | operations,
+    roles=st.sampled_from([("r",), ("s",), ("r", "s"), ("r", "s"), ("s", "t"), ()]),
+    models=st.just(()) | st.just(()) | globs,
+    operations=st.just(()) | st.just(()) | operations,
 )
 calls = st.builds(CallFacts, principals, st.sampled_from(CALLS), ids, st.sampled_from(DataClass))
 routes = st.sampled_from(DataClass)
@@ -132,7 +132,7 @@ ENGINEER = Role(
         AllowRule(models=("anthropic.*",), operations=("Converse",), max_data_class="Internal"),
         AllowRule(models=("amazon.*",), max_data_class="Confidential"),
     ),
-    deny=(DenyRule(models=("anthropic.claude-opus*",), because="ask first"),),
+    deny=(DenyRule(models=("anthropic.Claude-Opus*",), because="ask first"),),
 )
 EMPTY = Role()
 
@@ -202,6 +202,8 @@ def test_an_empty_policy_refuses() -> None:
 
 
 @settings(max_examples=250)
+@example("ab*ba", "aba")
+@example("a*b*b", "ab")
 @given(st.text("ab*", min_size=1, max_size=8), st.text("ab", max_size=8))
 def test_a_glob_matches_as_the_shell_does(pattern: str, text: str) -> None:
     assert Glob(pattern).matches(text) == fnmatch.fnmatchcase(text, pattern)

@@ -101,6 +101,67 @@ VARIED = {
         "warning 7:35 identities.roles.engineer.allow[0].models[1]",
         "matches no model: `cohere.*`",
     ),
+    "keys live too long": (
+        "  roles:",
+        "  keys: {default_lifetime: 90d, max_lifetime: 30d}\n  roles:",
+        "error 4:28 identities.keys.default_lifetime",
+        "longer than `max_lifetime`",
+    ),
+    "token and profile": (
+        "{kind: dev}",
+        "{kind: bedrock, region: us-east-1, profile: a, bearer_token: {env: B}}",
+        "error 9:52 upstreams.dev.profile",
+        "exclude each other",
+    ),
+    "upstream twice": ("[dev]", "[dev, dev]", "warning 12:22 models[0].upstreams[1]", "listed twice"),
+    "url with a query": (
+        "{kind: dev}",
+        "{kind: openai, base_url: 'https://a.example/v1?key=1'}",
+        "error 9:33 upstreams.dev.base_url",
+        "without user, query and fragment",
+    ),
+    "url with a blank": (
+        "{kind: dev}",
+        "{kind: bedrock, region: us-east-1, endpoint_url: 'https://a b'}",
+        "error 9:57 upstreams.dev.endpoint_url",
+        "not a URL",
+    ),
+    "loopback by name only": (
+        "{kind: dev}",
+        "{kind: openai, base_url: 'http://localhost.example/v1'}",
+        "warning 9:33 upstreams.dev.base_url",
+        "unencrypted",
+    ),
+    "script without a script": (
+        "{kind: dev}",
+        "{kind: dev, behaviour: scripted}",
+        "warning 9:31 upstreams.dev.behaviour",
+        "has no `script`",
+    ),
+    "role that allows nothing": (
+        "  roles:",
+        "  roles:\n    idle: {description: nothing}",
+        "warning 5:11 identities.roles.idle",
+        "allows nothing",
+    ),
+    "denial of no model": (
+        "      allow:",
+        "      deny: [{models: ['cohere.*']}]\n      allow:",
+        "warning 6:24 identities.roles.engineer.deny[0].models[0]",
+        "deny rule matches no model",
+    ),
+    "unused upstream": (
+        "  dev: {kind: dev}",
+        "  dev: {kind: dev}\n  spare: {kind: dev}",
+        "warning 10:10 upstreams.spare",
+        "used by no model",
+    ),
+    "model for nobody": (
+        "models:\n",
+        "models:\n  - {id: cohere.x, upstreams: [dev]}\n",
+        "warning 11:10 models[0].id",
+        "no role may use",
+    ),
     "connect longer than all": (
         "{kind: dev}",
         "{kind: dev, connect_timeout: 5m}",
@@ -131,6 +192,21 @@ ADDED = {
         "    max_data_class: internal\n",
         "error 13:21 models[0].max_data_class",
         "did you mean `Internal`?",
+    ),
+    "pattern twice": (
+        "guardrails: {default: {regexes: [{name: x, pattern: a}, {name: x, pattern: b}]}}\n",
+        "error 13:64 guardrails.default.regexes[1].name",
+        "duplicate pattern name",
+    ),
+    "limit of no model": (
+        "limits: [{name: x, requests: 1, models: ['cohere.*']}]\n",
+        "warning 13:42 limits[0].models[0]",
+        "matches no model",
+    ),
+    "no credentials for restricted": (
+        "    max_data_class: Restricted\nguardrails: {default: {pii: {EMAIL: BLOCK}, credentials: NONE}}\n",
+        "error 13:21 models[0].max_data_class",
+        "acts on no credentials",
     ),
     "unknown upstream id": (
         "    upstream_ids: {dve: x}\n",
@@ -193,7 +269,7 @@ ADDED = {
         "error 13:39 record.window",
         "at most `1s`",
     ),
-    "unused upstream": ("upstreams2: {}\n", "error 13:1 upstreams2", "did you mean `upstreams`?"),
+    "unknown section": ("upstreams2: {}\n", "error 13:1 upstreams2", "did you mean `upstreams`?"),
 }
 
 
@@ -283,6 +359,10 @@ class TestOverlay:
         document, _ = load_texts([("a", base.encode()), ("b", over.encode())])
         assert [(x.name, x.requests, x.tokens) for x in document.limits] == [("a", 1, 5), ("b", None, 6)]
         assert document.organisation.jurisdictions == ("DE",)
+
+    def test_an_entry_twice_in_an_overlay_is_told(self) -> None:
+        over = "models:\n  - {id: anthropic.*, guardrail: default}\n  - {id: anthropic.*, upstreams: [dev]}\n"
+        assert [each.message for each in problems_of(MINIMAL, over)] == ["duplicate model id `anthropic.*`"]
 
     def test_an_upstream_of_another_kind_replaces_the_first(self) -> None:
         base = MINIMAL.replace("{kind: dev}", "{kind: bedrock, region: us-east-1}")
