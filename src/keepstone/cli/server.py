@@ -5,7 +5,8 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -62,7 +63,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals in the event loop; uvicorn would raise them again before the ledger is closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Refuse new calls, let running ones end; a second signal ends them too."""
         self._service.gateway.draining = True
         super().handle_exit(sig, frame)
 

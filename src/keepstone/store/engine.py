@@ -1,5 +1,6 @@
 """Opens the database: SQLite embedded today, by SQLAlchemy Core so that PostgreSQL runs the same code."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -20,8 +21,7 @@ def open_database(path: Path) -> Engine:
     """Open, or create and migrate, the embedded database; raise `StoreError` when it is not ours."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(descriptor)
+        _create_private(path)
         engine = create_engine(f"sqlite:///{path}")
         event.listen(engine, "connect", _prepare)
         _migrate(engine)
@@ -34,6 +34,16 @@ def open_database(path: Path) -> Engine:
         hint = "move the file away to start with an empty one; keys in it are then lost"
         raise StoreError(f"`{path}` is not a usable database", hint=hint) from error
     return engine
+
+
+def _create_private(path: Path) -> None:
+    """Create the file readable by its owner only.
+
+    A file that exists must not be opened here: closing it again would drop the locks that SQLite holds on it
+    in this process (fcntl(2)), and another process could then take the write-ahead log away under us.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

@@ -87,6 +87,7 @@ class _Connection(asyncio.Protocol):
         self._chunks: deque[bytes] | None = None
         self._arrival: asyncio.Future[None] | None = None
         self._complete = False
+        self._keep_alive = False
         self._head_done = False
         self._got_bytes = False
         self._error: UpstreamError | None = None
@@ -162,6 +163,7 @@ class _Connection(asyncio.Protocol):
         if not self._head_done:
             return
         self._complete = True
+        self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it right after this
         self._stop_timer()
         if self._head is not None and not self._head.done():
             self._head.set_result(None)
@@ -208,7 +210,7 @@ class _Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Say whether the next request may use this connection: the last answer ended beyond doubt."""
-        return self._complete and not self.closed and self._error is None and self._parser.should_keep_alive()
+        return self._complete and not self.closed and self._error is None and self._keep_alive
 
     def close(self) -> None:
         """Drop the connection."""

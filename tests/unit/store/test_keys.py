@@ -1,0 +1,136 @@
+"""API keys: hashed at rest, refused when they should be, seen at once by every process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from keepstone.core.decision import Decision
+from keepstone.core.errors import StoreError
+from keepstone.core.exchange import DataClass
+from keepstone.core.principal import Principal
+from keepstone.store.engine import open_database
+from keepstone.store.keys import KeyRequest, KeyRing, KeyStore
+
+HOUR = 3600 * 10**9
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "state" / "keepstone.db"
+
+
+@pytest.fixture
+def engines(database):
+    opened = []
+
+    def make():
+        opened.append(open_database(database))
+        return opened[-1]
+
+    yield make
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.fixture
+def ring(engines):
+    ring = KeyRing(engines())
+    yield ring
+    ring.close()
+
+
+def request(**changes):
+    return KeyRequest(**({"name": "app", "roles": ("analyst",), "expires_ns": HOUR} | changes))
+
+
+def refusal(found):
+    assert isinstance(found, Decision)
+    return found.reason.code.value
+
+
+def test_a_key_stands_for_what_was_asked(engines, ring):
+    wanted = request(models=("anthropic.*",), operations=("Converse",), data_class=DataClass.CONFIDENTIAL)
+    key, token = KeyStore(engines()).create(wanted, 0)
+    found = ring.identify(token, 1)
+    assert found == Principal(
+        "app", "api-key", ("analyst",), ("anthropic.*",), ("Converse",), DataClass.CONFIDENTIAL, key.id
+    )
+
+
+def test_only_the_hash_is_on_disk(engines, ring, database):
+    _, token = KeyStore(engines()).create(request(), 0)
+    secret = token.split("_", 2)[2].encode()
+    for path in database.parent.iterdir():
+        assert secret not in path.read_bytes(), path
+    assert database.stat().st_mode & 0o077 == 0
+
+
+def test_refusals(engines, ring):
+    store = KeyStore(engines())
+    key, token = store.create(request(), 0)
+    other, _ = store.create(request(), 0)
+    secret = token.split("_", 2)[2]
+    for wrong in ("", "ks", "ks__", "ks_x_y", f"ks_{other.id}_{secret}", token[:-1], token + "x", "x" * 10_000,
+                  f"KS_{key.id}_{secret}", f"ks_{key.id}_\udcff"):  # fmt: skip
+        assert refusal(ring.identify(wrong, 1)) == "credentials_unknown", wrong[:40]
+    assert refusal(ring.identify(token, HOUR)) == "credentials_expired"
+    store.revoke(key.id, 5)
+    assert refusal(ring.identify(token, 6)) == "credentials_revoked"
+    assert refusal(ring.identify(token, HOUR)) == "credentials_revoked"
+
+
+def test_the_first_revocation_stays_and_an_unknown_id_is_none(engines):
+    store = KeyStore(engines())
+    key, _ = store.create(request(), 0)
+    assert store.revoke(key.id, 5).revoked_ns == 5
+    assert store.revoke(key.id, 9).revoked_ns == 5
+    assert store.revoke("nobody", 9) is None
+
+
+_OTHER_PROCESS = """
+import sys, pathlib
+from keepstone.store.engine import open_database
+from keepstone.store.keys import KeyRequest, KeyStore
+store = KeyStore(open_database(pathlib.Path(sys.argv[1])))
+if len(sys.argv) > 2:
+    store.revoke(sys.argv[2], 5)
+else:
+    print(store.create(KeyRequest("app", ("analyst",), 10**15), 0)[1])
+"""
+
+
+def test_what_other_processes_commit_is_seen_at_the_next_look_up(engines, ring, database):
+    # the database is opened twice here: closing a stray descriptor once dropped SQLite's locks
+    KeyStore(engines()).all()
+    for _ in range(2):
+        command = [sys.executable, "-c", _OTHER_PROCESS, str(database)]
+        token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        assert isinstance(ring.identify(token, 1), Principal)
+        subprocess.run([*command, token.split("_")[1]], check=True)
+        assert refusal(ring.identify(token, 6)) == "credentials_revoked"
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):
+    path = tmp_path / "keepstone.db"
+    path.write_bytes(b"not a database, " * 100)
+    with pytest.raises(StoreError, match="not a usable database"):
+        open_database(path)
+    assert path.read_bytes() == b"not a database, " * 100
+
+
+def test_a_newer_schema_is_refused(engines, database):
+    engine = engines()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="does not know"):
+        open_database(database)
+
+
+def test_an_unreadable_store_fails_closed(engines, monkeypatch):
+    ring = KeyRing(engines())
+    _, token = KeyStore(engines()).create(request(), 0)
+    ring.close()
+    ring._driver.close()
+    with pytest.raises(StoreError, match="cannot be read"):
+        ring.identify(token, 1)
