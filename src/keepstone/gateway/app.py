@@ -322,17 +322,20 @@ class Gateway:
             self._stores.budget.settle(call.reservation, used, self._now())
 
     def _count(self, call: Call) -> None:
-        metrics, decision = self._metrics, call.decision
-        operation = call.route.operation.value if call.route else ""
-        outcome = decision.outcome if decision else Outcome.REFUSE
-        reason = decision.reason.code.value if decision else ""
-        metrics.calls(operation, call.known_model, outcome.value, reason).inc()
+        decision = call.decision
+        answered = self._metrics.answered(
+            call.route.operation if call.route else "",
+            call.known_model,
+            decision.outcome if decision else Outcome.REFUSE,
+            decision.reason.code if decision else "",
+        )
         elapsed = self._now() - call.started_ns
-        metrics.seconds(operation).observe(elapsed / 1e9)
-        metrics.overhead(operation).observe((elapsed - call.upstream_ns) / 1e9)
+        answered.calls.inc()
+        answered.seconds.observe(elapsed / 1e9)
+        answered.overhead.observe((elapsed - call.upstream_ns) / 1e9)
         if call.usage.total:
-            metrics.tokens(call.known_model, "input").inc(call.usage.input)
-            metrics.tokens(call.known_model, "output").inc(call.usage.output)
+            answered.tokens_in.inc(call.usage.input)
+            answered.tokens_out.inc(call.usage.output)
 
     async def _page(self, path: str, send: Send) -> None:
         """Serve metrics and health; nothing here tells who called or what was said."""

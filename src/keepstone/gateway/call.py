@@ -1,6 +1,6 @@
 """One call on its way through the stages: what is known of it so far."""
 
-import os
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from keepstone.guard.guardrail import Guardrail
 from keepstone.ledger.record import FindingNote
 from keepstone.policy.admission import ModelRoute
 
+_ids = random.Random()  # noqa: S311 - seeded by the system; ids must be unique, not unguessable
 NO_TOKENS = TokenUsage()
 NOBODY = Principal(id="", kind="", roles=())
 
@@ -85,6 +86,6 @@ def new_call(active: Active, headers: dict[bytes, bytes]) -> Call:
 
 
 def request_id() -> str:
-    """Return a random id in the form of a UUID, which is what `x-amzn-requestid` holds."""
-    raw = os.urandom(16).hex()
+    """Return a unique id in the form of a UUID, which is what `x-amzn-requestid` holds; it is no secret."""
+    raw = f"{_ids.getrandbits(128):032x}"
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"

@@ -10,7 +10,7 @@ from keepstone.core.errors import StoreError
 from keepstone.core.exchange import DataClass
 from keepstone.core.principal import Principal
 from keepstone.store.engine import open_database
-from keepstone.store.keys import KeyRequest, KeyRing, KeyStore
+from keepstone.store.keys import FRESH_NS, KeyRequest, KeyRing, KeyStore
 
 HOUR = 3600 * 10**9
 
@@ -68,7 +68,7 @@ def test_only_the_hash_is_on_disk(engines, ring, database):
 
 def test_refusals(engines, ring):
     store = KeyStore(engines())
-    key, token = store.create(request(), 0)
+    key, token = store.create(request(expires_ns=HOUR), 0)
     other, _ = store.create(request(), 0)
     secret = token.split("_", 2)[2]
     for wrong in ("", "ks", "ks__", "ks_x_y", f"ks_{other.id}_{secret}", token[:-1], token + "x", "x" * 10_000,
@@ -76,7 +76,7 @@ def test_refusals(engines, ring):
         assert refusal(ring.identify(wrong, 1)) == "credentials_unknown", wrong[:40]
     assert refusal(ring.identify(token, HOUR)) == "credentials_expired"
     store.revoke(key.id, 5)
-    assert refusal(ring.identify(token, 6)) == "credentials_revoked"
+    assert refusal(ring.identify(token, FRESH_NS)) == "credentials_revoked"
     assert refusal(ring.identify(token, HOUR)) == "credentials_revoked"
 
 
@@ -91,7 +91,7 @@ def test_the_first_revocation_stays_and_an_unknown_id_is_none(engines):
 _OTHER_PROCESS = """
 import sys, pathlib
 from keepstone.store.engine import open_database
-from keepstone.store.keys import KeyRequest, KeyStore
+from keepstone.store.keys import FRESH_NS, KeyRequest, KeyStore
 store = KeyStore(open_database(pathlib.Path(sys.argv[1])))
 if len(sys.argv) > 2:
     store.revoke(sys.argv[2], 5)
@@ -103,12 +103,14 @@ else:
 def test_what_other_processes_commit_is_seen_at_the_next_look_up(engines, ring, database):
     # the database is opened twice here: closing a stray descriptor once dropped SQLite's locks
     KeyStore(engines()).all()
+    now = 0
     for _ in range(2):
         command = [sys.executable, "-c", _OTHER_PROCESS, str(database)]
         token = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        assert isinstance(ring.identify(token, 1), Principal)
+        now += 2 * FRESH_NS
+        assert isinstance(ring.identify(token, now), Principal)
         subprocess.run([*command, token.split("_")[1]], check=True)
-        assert refusal(ring.identify(token, 6)) == "credentials_revoked"
+        assert refusal(ring.identify(token, now + FRESH_NS)) == "credentials_revoked"
 
 
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path):
