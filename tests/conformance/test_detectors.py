@@ -3,6 +3,8 @@
 Values that look like secrets are put together here from parts, so that no scanner of secrets minds this file.
 """
 
+from pathlib import Path
+
 import pytest
 
 from keepstone.detect import width
@@ -217,3 +219,9 @@ def test_recogniser_has_bounded_widths(row_id: str) -> None:
 def test_attack_rules_are_unique_and_their_ids_name_their_category() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.id.startswith(f"{rule.category.value}.") for rule in RULES)
+
+
+def test_the_guide_names_every_type_and_category() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guardrails.md").read_text()
+    named = {row.type for row in EVERY.values()} | {rule.category.value for rule in RULES}
+    assert {each for each in named if f"`{each}`" not in guide} == set()

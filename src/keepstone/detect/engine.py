@@ -14,9 +14,9 @@ from keepstone.core.errors import GuardError
 from keepstone.detect.recogniser import Recogniser, Validator
 from keepstone.detect.span import Span
 
-# Ordinary prose in great variety needs about 12 MB of states for a set of 45 rows; a set that runs out of its
-# memory starts over, which costs ten times as much as the scan.
-SET_MEMORY = 24 << 20
+# Measured on 14 MB of varied prose and code: with less, the states of a set no longer fit, and starting over
+# again and again costs ten times as much as the scan. It is a limit, taken only as texts need it.
+SET_MEMORY = 16 << 20
 ROW_MEMORY = 8 << 20
 
 Located = tuple[int, int, int]  # row, first byte, byte after the last

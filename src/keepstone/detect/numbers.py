@@ -27,7 +27,6 @@ ROWS: tuple[Recogniser, ...] = (
         "card.number",
         "CREDIT_DEBIT_CARD_NUMBER",
         rf"\b(?:{_CARD_FORMS})\b",
-        before=r"^|[^\w.\-]|[a-z]-|\b",
         validate=check.card_number,
     ),
     Recogniser(

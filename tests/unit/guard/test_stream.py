@@ -53,7 +53,7 @@ _values = st.sampled_from(
     ]
 )
 _gaps = st.sampled_from([" ", " ", " ", "\n", ", ", " \u2013 ", "。", " 漢字", " über "])
-_prose = st.lists(st.one_of(_words, _words, _words, _words, _words, _values), max_size=60).flatmap(
+_prose = st.lists(st.one_of(_words, _words, _values), max_size=60).flatmap(
     lambda parts: st.lists(_gaps, min_size=len(parts), max_size=len(parts)).map(
         lambda gaps: "".join(a + b for a, b in zip(parts, gaps, strict=True))
     )
