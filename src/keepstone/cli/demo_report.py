@@ -1,9 +1,11 @@
 """What the demo leaves: a table in the terminal and a page to open, without any outside resource."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from keepstone import __version__
 from keepstone.cli.demo_scenes import Result
@@ -51,6 +53,7 @@ def write_page(path: Path, results: Sequence[Result], policy_hash: str) -> Path:
     environment = Environment(
         loader=PackageLoader("keepstone.cli"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["code"] = _code
     page = environment.get_template("demo.html").render(
         results=results,
         policy_hash=policy_hash,
@@ -59,6 +62,11 @@ def write_page(path: Path, results: Sequence[Result], policy_hash: str) -> Path:
     )
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _code(text: str) -> Markup:
+    """Escape a text and show what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _short(text: str) -> str:

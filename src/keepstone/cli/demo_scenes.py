@@ -182,7 +182,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "A stream",
-        "Tell me in a few words what a savings account is, and then say it once more, slowly.",
+        "Tell me what a savings account is. " + "Explain it slowly, as if to a child, step by step. " * 12,
         "Every piece was scanned before it was released.",
         "streamed",
         _stream,

@@ -2,8 +2,8 @@
 
 A window is cut into slices. A slice's count leaves the sum only when the whole slice is older than the
 window, so in no span of that length are more than the limit admitted; the price is that up to one slice of
-headroom comes back late. Requests are counted when admitted; tokens are reserved by estimate and settled when the
-upstream has said what the call used.
+headroom comes back late. Requests are counted when admitted; tokens are reserved by estimate and settled when
+the upstream has said what the call used.
 """
 
 from collections import OrderedDict

@@ -4,6 +4,7 @@ Everything a caller sends is inspected, history, system prompt, tools and docume
 service looks at the last message or at tagged parts only.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -182,4 +183,7 @@ def _short(identifier: str) -> str:
 
 
 def _words(findings: Sequence[Finding]) -> str:
-    return ", ".join(f"{each.type} ({each.count})" for each in findings)
+    counts: Counter[str] = Counter()
+    for each in findings:
+        counts[each.type] += each.count
+    return ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))

@@ -1,8 +1,8 @@
 """A certificate for this machine, so that SDKs which send bearer tokens over HTTPS only will talk to us.
 
-Current AWS SDKs refuse to send a bearer token over plain HTTP, on loopback too. For a gateway on a developer's
-machine there is no public authority to ask, so one is made: a certificate authority that signs a single server
-certificate and whose key is then forgotten, so that whoever trusts it trusts this certificate and no other.
+Current AWS SDKs refuse to send a bearer token over plain HTTP, on loopback too. For a gateway on a
+developer's machine there is no public authority to ask, so one is made: it signs a single server certificate,
+and its key is then forgotten. Whoever trusts it trusts this certificate and no other.
 """
 
 import ipaddress

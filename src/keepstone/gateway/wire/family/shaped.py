@@ -97,6 +97,8 @@ def text_chunks(
             if is_text(document, path):
                 final = is_last(document)
                 return flowing(Kind.TEXT, document, path, known, block="0", channel=channel, final=final)
+        if is_last(document):  # an end without text, such as Cohere's `stream-end`
+            return whole(Kind.END, document, known)
         return whole(Kind.METADATA if counts.METRICS in document else Kind.OTHER, document, known)
 
     return meaning
