@@ -18,6 +18,7 @@ from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event, joined, with_text
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import Slot
+from keepstone.gateway.wire.usage import METRICS
 from keepstone.guard.guardrail import Direction
 from keepstone.guard.stream import StreamScanner
 
@@ -118,6 +119,8 @@ class GovernedStream:
     def _take(self, event: WireEvent) -> bytes:
         document, delta = self._body.read_event(event)
         self._note_usage(document)
+        if METRICS in document:  # InvokeModel's last chunk, whatever else is in it
+            self._add_trace(document)
         if self._body.buffer_all:
             self._hold(len(event.payload))
             self._buffered.append((event.type, document, delta))
@@ -151,7 +154,7 @@ class GovernedStream:
                 self._ended = True
                 return frames + self._body.write_event(event_type, document)
             case Kind.START | Kind.METADATA | Kind.OTHER:
-                if delta.kind is Kind.METADATA:
+                if delta.kind is Kind.METADATA and self._ended:
                     self._add_trace(document)
                 self._mark(delta)
                 return self._body.write_event(event_type, document)
@@ -282,5 +285,5 @@ class GovernedStream:
 
     def _add_trace(self, document: Document) -> None:
         trace = answer.trace(self._call)
-        if trace and self._ended:
+        if trace:
             self._body.add_trace(document, trace)
