@@ -1,0 +1,1 @@
+"""The real command, driven from outside by unmodified clients."""
