@@ -1,0 +1,164 @@
+"""What each reason code means and what to do about it: the text of `docs/reference/reasons.md`."""
+
+from keepstone.core.decision import ReasonCode as Code
+
+MEANINGS: dict[Code, tuple[str, str]] = {
+    Code.CREDENTIALS_MISSING: (
+        "The call has no `Authorization: Bearer` header.",
+        "Set `AWS_BEARER_TOKEN_BEDROCK` to a key of this gateway. SigV4 is not accepted yet.",
+    ),
+    Code.CREDENTIALS_UNKNOWN: (
+        "The token is not a key of this gateway.",
+        "Check for a missing character; `keepstone keys list` shows the ids.",
+    ),
+    Code.CREDENTIALS_EXPIRED: (
+        "The key's lifetime is over.",
+        "Create a new key with `keepstone keys create`.",
+    ),
+    Code.CREDENTIALS_REVOKED: ("The key was revoked.", "Ask whoever revoked it."),
+    Code.ALLOWED: ("The call was admitted; the record names the rule.", "Nothing."),
+    Code.MODEL_UNKNOWN: (
+        "No entry of `models` fits the model id.",
+        "Add the model to the policy, or mend the id.",
+    ),
+    Code.ROLE_UNKNOWN: (
+        "The key has no role, or one that the policy does not define.",
+        "Define the role, or create a key with another.",
+    ),
+    Code.NO_RULE_ALLOWS: (
+        "No `allow` rule of the caller's roles fits the model and operation.",
+        "`keepstone policy explain --role R --model M` shows the decision.",
+    ),
+    Code.DENIED_BY_RULE: (
+        "A `deny` rule fits; it overrides every allowance.",
+        "The message quotes `because`.",
+    ),
+    Code.OUT_OF_KEY_SCOPE: (
+        "The key is narrowed to other models or operations.",
+        "Create a key with a wider scope.",
+    ),
+    Code.DATA_CLASS_TOO_HIGH: (
+        "The call's class of data is above the model's or the rule's `max_data_class`.",
+        "Use a model that is cleared for this class.",
+    ),
+    Code.REQUEST_LIMIT_SPENT: (
+        "A limit on requests is used up.",
+        "Wait for `Retry-After`; SDKs try again by themselves.",
+    ),
+    Code.TOKEN_LIMIT_SPENT: (
+        "A limit on tokens is used up, or the call's estimate does not fit in what is left.",
+        "Wait for `Retry-After`, or ask for fewer tokens.",
+    ),
+    Code.REQUEST_MALFORMED: (
+        "The body, or the header with the data class, is not what the protocol asks for.",
+        "The message says where.",
+    ),
+    Code.REQUEST_TOO_LARGE: (
+        "The body is above `gateway.max_request_bytes`.",
+        "Send less, or raise the bound.",
+    ),
+    Code.REQUEST_TIMED_OUT: ("The body did not arrive within `gateway.body_timeout`.", "Send it again."),
+    Code.OPERATION_UNKNOWN: (
+        "The path is none of the six operations served.",
+        "Check the endpoint and method.",
+    ),
+    Code.GUARDRAIL_UNKNOWN: (
+        "`ApplyGuardrail` names a guardrail or version that the policy does not have.",
+        "Use a name of `guardrails` and version `1` or `DRAFT`.",
+    ),
+    Code.CONTENT_NOT_INSPECTABLE: (
+        "The call holds an image or a document whose text cannot be read here.",
+        "Leave it out, or set the guardrail's `uninspectable: allow` and accept the gap.",
+    ),
+    Code.INPUT_BLOCKED: ("A guardrail blocks what was sent.", "The record names the types that were found."),
+    Code.INPUT_MASKED: ("A guardrail masked what was sent; the model saw the masks.", "Nothing."),
+    Code.OUTPUT_BLOCKED: (
+        "A guardrail blocks the model's answer.",
+        "The record names the types that were found.",
+    ),
+    Code.OUTPUT_MASKED: ("A guardrail masked the model's answer.", "Nothing."),
+    Code.NO_UPSTREAM: ("The model has no upstream.", "Name one in the policy."),
+    Code.OPERATION_UNSUPPORTED_BY_UPSTREAM: (
+        "None of the model's upstreams serves this operation.",
+        "An `openai` upstream serves Converse and ConverseStream only.",
+    ),
+    Code.UPSTREAM_REFUSED: (
+        "The upstream refused the request, or the gateway's own credentials.",
+        "Its own exception is passed on where there is one; check the upstream's credentials otherwise.",
+    ),
+    Code.UPSTREAM_UNAVAILABLE: (
+        "No upstream could be reached, or all answered with a fault, after all attempts.",
+        "See `keepstone_upstream_failures_total` and the upstream's health.",
+    ),
+    Code.UPSTREAM_TIMED_OUT: (
+        "The upstream was silent for longer than its `timeout`.",
+        "Raise `timeout`, or try again.",
+    ),
+    Code.UPSTREAM_MALFORMED: ("The upstream's answer does not follow the protocol.", "Look at the upstream."),
+    Code.LEDGER_UNAVAILABLE: (
+        "The record could not be made durable, so the answer was not released.",
+        "Free disk space, or check the disk and restart (docs/operations.md).",
+    ),
+    Code.OVERLOADED: (
+        "More calls than `gateway.max_in_flight`, or the key database cannot be read.",
+        "Try again; raise the bound if the machine can take it.",
+    ),
+    Code.SHUTTING_DOWN: ("The gateway is stopping.", "Try again elsewhere."),
+    Code.CALLER_LEFT: ("The caller closed the connection.", "Nothing."),
+    Code.INTERNAL: ("A fault of the gateway itself.", "Please report it; the log has file and line."),
+}
+"""Meaning and remedy of each code; a test proves that none is missing."""
+
+REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
+    (
+        "identify",
+        (
+            Code.CREDENTIALS_MISSING,
+            Code.CREDENTIALS_UNKNOWN,
+            Code.CREDENTIALS_EXPIRED,
+            Code.CREDENTIALS_REVOKED,
+        ),
+    ),
+    (
+        "admit",
+        (
+            Code.ALLOWED,
+            Code.OPERATION_UNKNOWN,
+            Code.MODEL_UNKNOWN,
+            Code.ROLE_UNKNOWN,
+            Code.OUT_OF_KEY_SCOPE,
+            Code.DENIED_BY_RULE,
+            Code.DATA_CLASS_TOO_HIGH,
+            Code.NO_RULE_ALLOWS,
+        ),
+    ),
+    (
+        "parse",
+        (Code.REQUEST_MALFORMED, Code.REQUEST_TOO_LARGE, Code.REQUEST_TIMED_OUT, Code.GUARDRAIL_UNKNOWN),
+    ),
+    ("budget", (Code.REQUEST_LIMIT_SPENT, Code.TOKEN_LIMIT_SPENT)),
+    (
+        "inspect",
+        (
+            Code.CONTENT_NOT_INSPECTABLE,
+            Code.INPUT_BLOCKED,
+            Code.INPUT_MASKED,
+            Code.OUTPUT_BLOCKED,
+            Code.OUTPUT_MASKED,
+        ),
+    ),
+    (
+        "forward",
+        (
+            Code.NO_UPSTREAM,
+            Code.OPERATION_UNSUPPORTED_BY_UPSTREAM,
+            Code.UPSTREAM_REFUSED,
+            Code.UPSTREAM_UNAVAILABLE,
+            Code.UPSTREAM_TIMED_OUT,
+            Code.UPSTREAM_MALFORMED,
+        ),
+    ),
+    ("record", (Code.LEDGER_UNAVAILABLE,)),
+    ("any", (Code.OVERLOADED, Code.SHUTTING_DOWN, Code.CALLER_LEFT, Code.INTERNAL)),
+)
+"""The codes in the order in which a call can meet them; a test proves that each stands once."""

@@ -1,0 +1,54 @@
+"""The reference pages say what the code says, and leave nothing out."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from docs import reference
+from docs.reasons import MEANINGS, REFUSED_AT
+
+from keepstone.core.decision import ReasonCode
+from keepstone.detect.registry import EVERY
+
+PAGES = Path(reference.__file__).parent
+
+
+def test_pages_are_up_to_date() -> None:
+    assert reference.differences() == []
+
+
+def test_check_names_the_page_and_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "differences", lambda: ["--- docs/reference/cli.md", "+++ generated"])
+    result = CliRunner().invoke(reference.main, ["--check"])
+    assert result.exit_code == 1
+    assert "docs/reference/cli.md" in result.output
+    assert "make docs" in result.output
+
+
+def test_a_changed_page_is_noticed(tmp_path: Path) -> None:
+    for name in reference.PAGES:
+        text = (reference.FOLDER / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace("`model_unknown`", "`model_unheard_of`"), "utf-8")
+    found = "\n".join(reference.differences(tmp_path))
+    assert "model_unheard_of" in found
+    assert "docs/reference/reasons.md" in found
+    assert "docs/reference/cli.md" not in found
+
+
+def test_every_reason_is_explained_once() -> None:
+    staged = [code for _, codes in REFUSED_AT for code in codes]
+    assert sorted(staged) == sorted(ReasonCode)
+    assert MEANINGS.keys() == set(ReasonCode)
+
+
+def test_every_detector_stands_on_its_page() -> None:
+    page = reference.detectors_page()
+    assert [each for each in EVERY if f"| `{each}` |" not in page] == []
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.rglob("*.md")), ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    missing = [
+        link for link in reference.local_links(path.read_text("utf-8")) if not (path.parent / link).exists()
+    ]
+    assert missing == []
