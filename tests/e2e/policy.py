@@ -53,7 +53,7 @@ guardrails:
   seeing:
     uninspectable: allow
 limits:
-  - {{name: scarce, scope: model, models: ["keepstone.scarce-*"], requests: 2}}
+  - {{name: scarce, scope: model, models: ["keepstone.scarce-*", "apac.anthropic.scarce-*"], requests: 2}}
   - {{name: few-tokens, scope: model, models: ["keepstone.brief-*"], tokens: 60}}
 gateway: {{max_request_bytes: {MAX_BODY}, body_timeout: 1s}}
 {extra}
