@@ -44,6 +44,7 @@ models:
   - {{id: "us.*", upstreams: [bearer]}}
   - {{id: "eu.*", upstreams: [failing, signed]}}
   - {{id: "jp.*", upstreams: [stubborn]}}
+  - {{id: "ca.*", upstreams: [signed, dev]}}
   - {{id: "{CHAT}", upstreams: [chat]}}
 {signed}
 guardrails:
