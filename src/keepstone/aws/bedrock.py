@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -102,8 +103,7 @@ class BedrockRuntime:
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:
         """Forward one call."""
-        model = quote(request.model_id, safe="-._~")
-        path = f"{self._origin.base_path}/model/{model}/{ACTIONS[request.operation]}"
+        path = self._origin.base_path + _path(request.model_id, request.operation)
         headers = [
             *await self._authorizer.headers(self._origin.authority, path, request.body),
             *request.headers,
@@ -118,6 +118,11 @@ class BedrockRuntime:
     async def close(self) -> None:
         """Close pooled connections."""
         await self._pool.close()
+
+
+@lru_cache(maxsize=512)
+def _path(model_id: str, operation: Operation) -> str:
+    return f"/model/{quote(model_id, safe='-._~')}/{ACTIONS[operation]}"
 
 
 def endpoint(region: str, endpoint_url: str = "") -> str:

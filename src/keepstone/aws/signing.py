@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 SIGNED_HEADERS = "content-type;host;x-amz-date"
@@ -26,6 +27,12 @@ class Credentials:
         return "Credentials(...)"
 
 
+@lru_cache(maxsize=512)
+def _canonical(path: str) -> str:
+    """Encode the path as sent once more, which every service but S3 wants."""
+    return quote(path, safe="/-_.~")
+
+
 class Signer:
     """Signs POST requests to one service in one region; keeps the day's signing key."""
 
@@ -38,12 +45,13 @@ class Signer:
         self, credentials: Credentials, host: str, path: str, body: bytes, now: datetime
     ) -> list[tuple[str, str]]:
         """Return the headers that authenticate a JSON POST of `body` to `path`, as sent on the wire."""
-        stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        moment = now.astimezone(UTC).isoformat(timespec="seconds")
+        stamp = f"{moment[:19].replace('-', '').replace(':', '')}Z"
         date = stamp[:8]
         token = f"x-amz-security-token:{credentials.token}\n" if credentials.token else ""
         names = SIGNED_HEADERS_WITH_TOKEN if credentials.token else SIGNED_HEADERS
         canonical = (
-            f"POST\n{quote(path, safe='/-_.~')}\n\n"  # the wire path is encoded once more, except for S3
+            f"POST\n{_canonical(path)}\n\n"
             f"content-type:application/json\nhost:{host}\nx-amz-date:{stamp}\n{token}"
             f"\n{names}\n{hashlib.sha256(body).hexdigest()}"
         )

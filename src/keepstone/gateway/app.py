@@ -66,6 +66,7 @@ class Gateway:
             return
         call = new_call(self.active, dict(scope["headers"]))
         self._in_flight += 1
+        self._recorder.load = self._in_flight
         self._metrics.in_flight.set(self._in_flight)
         try:
             await self._serve(call, scope, receive, send)
@@ -78,6 +79,7 @@ class Gateway:
             )
         finally:
             self._in_flight -= 1
+            self._recorder.load = self._in_flight
             self._metrics.in_flight.set(self._in_flight)
             self._settle(call)
 

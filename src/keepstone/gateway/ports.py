@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from keepstone.core.exchange import Operation
 from keepstone.gateway.wire.eventstream import WireEvent
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(Struct, frozen=True):
     """One inspected call, ready to leave.
 
     `body` is the encoded `document`: what was inspected is what is sent. `headers` are the caller's

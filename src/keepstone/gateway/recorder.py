@@ -1,7 +1,6 @@
 """The record stage: turns a call into its record and waits until that is durable."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,6 +21,8 @@ from keepstone.ledger.record import (
     encode,
 )
 
+GROUP = 4
+LINGER_S = 0.001
 Kind = Literal["exchange", "opened", "closed", "event"]
 
 
@@ -33,15 +34,29 @@ class Log(Protocol):
         ...
 
 
+class _Closed:
+    """A ledger that is not open yet."""
+
+    def submit(self, record: bytes, waiter: object) -> None:
+        """Refuse."""
+        raise LedgerError("the ledger is not open")
+
+
 class Recorder:
-    """Hands records to the ledger's writer thread and wakes the calls whose record is on disk."""
+    """Hands records to the ledger's writer thread and wakes the calls whose record is on disk.
+
+    A sync costs the same for one record as for fifty. So records gather until a quarter of the calls in
+    flight (`load`) wait for theirs, at most a millisecond; a lone call never waits for company.
+    """
 
     def __init__(self, commit: Callable[[bytes], str], metrics: Metrics) -> None:
         self._commit = commit
         self._metrics = metrics
+        self.load = 1
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._log: Log | None = None
+        self._log: Log = _Closed()
+        self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def attach(self, log: Log) -> None:
         """Take the opened ledger, whose `notify` is this recorder's."""
@@ -64,15 +79,30 @@ class Recorder:
 
     async def append(self, record: bytes) -> None:
         """Append encoded bytes and return once they are durable."""
-        if self._log is None:
-            raise LedgerError("the ledger is not open")
         future: asyncio.Future[None] = self._loop.create_future()
+        self._queue.append((record, future))
+        if len(self._queue) * GROUP >= self.load:
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self._flush)
         try:
-            self._log.submit(record, future)
             await future
         except LedgerError:
             self._metrics.ledger_failures.inc()
             raise
+
+    def _flush(self) -> None:
+        """Hand over what has gathered; the records of one hand-over share a sync."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        queue, self._queue = self._queue, []
+        for record, future in queue:
+            try:
+                self._log.submit(record, future)
+            except LedgerError as error:
+                if not future.done():
+                    future.set_exception(error)
 
     def _describe(self, call: Call, kind: Kind, now_ns: int) -> ExchangeRecord:
         principal, decision, route = call.principal, call.decision, call.route

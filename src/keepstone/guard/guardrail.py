@@ -84,7 +84,9 @@ class Guardrail:
         plan = self.plans[direction]
         values = tuple(text.value for text in texts)
         if plan.looks_for_nothing or not _may_hit(plan, texts):
-            return self._inspection(plan, values, values, ([],) * len(values))
+            kept_none: tuple[list[Span], ...] = ([],) * len(values)
+            strength = self.config.injection.strength
+            return Inspection(Outcome.NONE, values, (), plan, strength, values, kept_none)
         kept: list[list[Span]] = []
         changed: list[str] = []
         for text in texts:

@@ -71,8 +71,8 @@ def test_refusals(engines, ring):
     key, token = store.create(request(expires_ns=HOUR), 0)
     other, _ = store.create(request(), 0)
     secret = token.split("_", 2)[2]
-    for wrong in ("", "ks", "ks__", "ks_x_y", f"ks_{other.id}_{secret}", token[:-1], token + "x", "x" * 10_000,
-                  f"KS_{key.id}_{secret}", f"ks_{key.id}_\udcff"):  # fmt: skip
+    wrongs = ["", "ks", "ks__", "ks_x_y", f"ks_{other.id}_{secret}", token[:-1], token + "x", "x" * 10_000]
+    for wrong in [*wrongs, f"KS_{key.id}_{secret}", f"ks_{key.id}_\udcff"]:
         assert refusal(ring.identify(wrong, 1)) == "credentials_unknown", wrong[:40]
     assert refusal(ring.identify(token, HOUR)) == "credentials_expired"
     store.revoke(key.id, 5)
