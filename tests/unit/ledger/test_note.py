@@ -84,7 +84,9 @@ def test_a_checkpoint_of_another_key_or_another_log_is_refused():
 
 
 @pytest.mark.parametrize(
-    "vkey", ["", "name", "a b+00000000+AAAA", "name+00000000+AAAA", KEY.verifier.replace("+", "+0", 1), "++"]
+    "vkey",
+    ["", "name", "a b+00000000+AAAA", "name+00000000+AAAA", KEY.verifier.replace("+", "+0", 1), "++"],
+    ids=["empty", "name only", "space in name", "short key", "long hash", "no parts"],
 )
 def test_a_malformed_verifier_key_is_refused(vkey):
     with pytest.raises(LedgerError):
