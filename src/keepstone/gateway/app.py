@@ -7,7 +7,6 @@ wait, and all of that waiting is in this file, in `forward` and in `recorder`. A
 record is durable; when the record cannot be written, the answer does not leave.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -21,6 +20,8 @@ from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.forward import Failure, forward
 from keepstone.gateway.inspection import apply_guardrail, inspect_answer, mask_text
+from keepstone.gateway.intake import CallerLeftError, Receive, read_body
+from keepstone.gateway.pages import page
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
@@ -30,19 +31,11 @@ from keepstone.gateway.wire.eventstream import encode_exception
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 FORWARDED = b"x-amzn-bedrock-"
 UNRECORDED = "the call cannot be recorded at the moment"
 LOG = logging.getLogger("keepstone.gateway")
-
-
-class CallerLeftError(KeepstoneError):
-    """The caller closed the connection before its request was complete."""
-
-    code = "request.caller_left"
 
 
 class Gateway:
@@ -62,7 +55,9 @@ class Gateway:
         if scope["type"] != "http":
             return
         if scope["method"] == "GET":
-            await self._page(scope["path"], send)
+            status, headers, body = page(scope["path"], self._metrics, draining=self.draining)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
             return
         call = new_call(self.active, dict(scope["headers"]))
         self._in_flight += 1
@@ -71,7 +66,8 @@ class Gateway:
         try:
             await self._serve(call, scope, receive, send)
         except CallerLeftError:
-            LOG.info("caller left before its request was complete", extra={"request": call.id})
+            message = "the caller left before its request was complete"
+            await self._refuse(call, Decision.refuse(ReasonCode.CALLER_LEFT, message), send)
         except Exception:  # the outermost door: the caller gets an answer, the operator a trace
             LOG.exception("a call failed inside the gateway", extra={"request": call.id})
             await self._refuse(
@@ -96,7 +92,7 @@ class Gateway:
         if refusal is None:
             refusal = self._decide(call, BEFORE_BODY)
         if refusal is None:
-            refusal = await self._read(call, receive)
+            refusal = await read_body(call, receive)
         if refusal is None:
             refusal = self._decide(call, AFTER_BODY)
         if refusal is not None:
@@ -121,41 +117,6 @@ class Gateway:
         bound = self.active.policy.gateway.max_in_flight
         if self._in_flight > bound:
             return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")
-        return None
-
-    async def _read(self, call: Call, receive: Receive) -> Decision | None:
-        """Read the body, bounded in size and time."""
-        bounds = call.active.policy.gateway
-        declared = call.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > bounds.max_request_bytes:
-            return _too_large(bounds.max_request_bytes)
-        message = await _within(receive, bounds.body_timeout_s)
-        if message is None:
-            return _too_late(bounds.body_timeout_s)
-        call.body = message.get("body", b"")
-        if not message.get("more_body"):
-            return (
-                None if len(call.body) <= bounds.max_request_bytes else _too_large(bounds.max_request_bytes)
-            )
-        return await self._read_rest(call, receive)
-
-    async def _read_rest(self, call: Call, receive: Receive) -> Decision | None:
-        bounds = call.active.policy.gateway
-        body = bytearray(call.body)
-        more = True
-        try:
-            async with asyncio.timeout(bounds.body_timeout_s):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise CallerLeftError("the caller left")
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
-                    if len(body) > bounds.max_request_bytes:
-                        return _too_large(bounds.max_request_bytes)
-        except TimeoutError:
-            return _too_late(bounds.body_timeout_s)
-        call.body = bytes(body)
         return None
 
     async def _forward(self, call: Call, send: Send) -> None:
@@ -195,7 +156,11 @@ class Gateway:
             call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
         started = self._now()
         call.stage = "inspect"
-        refusal = inspect_answer(call, body, document, self._metrics)
+        try:
+            refusal = inspect_answer(call, body, document, self._metrics)
+        except RequestError as error:
+            message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
+            refusal = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message)
         call.inspect_ns += self._now() - started
         if refusal is not None:
             await self._refuse(call, refusal, send)
@@ -281,20 +246,25 @@ class Gateway:
                 if stream.over:
                     break
             last = stream.finish()
-        except UpstreamError as error:
-            last = self._broken(call, stream, error)
+        except (UpstreamError, RequestError) as error:
+            last = self._broken(call, error)
+        except Exception:  # the head has left already, so the outermost door cannot answer any more
+            LOG.exception("a stream failed inside the gateway", extra={"request": call.id})
+            failed = KeepstoneError("the gateway failed to go on with this stream")
+            last = self._broken(call, failed, ReasonCode.INTERNAL)
         finally:
             await _close(reply.events)
         await self._end_stream(call, stream, last, send)
 
-    def _broken(self, call: Call, stream: GovernedStream, error: UpstreamError) -> bytes:
-        code = (
-            ReasonCode.UPSTREAM_TIMED_OUT
-            if error.code == "upstream.timeout"
-            else ReasonCode.UPSTREAM_MALFORMED
-        )
+    def _broken(
+        self, call: Call, error: KeepstoneError, code: ReasonCode = ReasonCode.UPSTREAM_MALFORMED
+    ) -> bytes:
+        """Return the exception that ends a stream which cannot go on."""
+        if error.code == "upstream.timeout":
+            code = ReasonCode.UPSTREAM_TIMED_OUT
+        if code is not ReasonCode.INTERNAL:
+            self._metrics.failures(call.upstream, error.code).inc()
         decision = Decision.refuse(code, f"upstream `{call.upstream}` broke off the stream: {error.message}")
-        self._metrics.failures(call.upstream, error.code).inc()
         call.refuse(decision, "forward")
         return encode_exception(*stream_exception(decision.reason))
 
@@ -339,35 +309,6 @@ class Gateway:
             answered.tokens_in.inc(call.usage.input)
             answered.tokens_out.inc(call.usage.output)
 
-    async def _page(self, path: str, send: Send) -> None:
-        """Serve metrics and health; nothing here tells who called or what was said."""
-        status, kind, body = 200, b"text/plain; charset=utf-8", b"ok\n"
-        match path:
-            case "/metrics":
-                kind, body = b"text/plain; version=0.0.4; charset=utf-8", self._metrics.render()
-            case "/health/live":
-                pass
-            case "/health/ready":
-                if self.draining:
-                    status, body = 503, b"draining\n"
-            case _:
-                status, body = 404, b"not found; model calls are POST requests\n"
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
-async def _within(receive: Receive, timeout: float) -> Message | None:
-    """Return the first message, or `None` when it does not come in time."""
-    try:
-        async with asyncio.timeout(timeout):
-            message = await receive()
-    except TimeoutError:
-        return None
-    if message["type"] == "http.disconnect":
-        raise CallerLeftError("the caller left")
-    return message
-
 
 async def _close(events: Any) -> None:
     close = getattr(events, "aclose", None)
@@ -380,11 +321,3 @@ def _readable(reply: UpstreamReply) -> None:
         decode_document(reply.body)
     except KeepstoneError as error:
         raise UpstreamError("upstream's answer is not a JSON object", code="upstream.malformed") from error
-
-
-def _too_large(bound: int) -> Decision:
-    return Decision.refuse(ReasonCode.REQUEST_TOO_LARGE, f"the body is larger than {bound} bytes")
-
-
-def _too_late(bound: float) -> Decision:
-    return Decision.refuse(ReasonCode.REQUEST_TIMED_OUT, f"the body did not arrive within {bound:g} s")

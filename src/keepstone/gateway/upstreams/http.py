@@ -49,12 +49,17 @@ class Origin:
     base_path: str = field(init=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
+        message = f"`{self.url[:100]}` is not an http or https URL"
+        try:
+            parts = urlsplit(self.url)
+            port = parts.port
+        except ValueError as error:
+            raise UpstreamError(message, code="upstream.url") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UpstreamError(f"`{self.url[:100]}` is not an http or https URL", code="upstream.url")
+            raise UpstreamError(message, code="upstream.url")
         tls = parts.scheme == "https"
         object.__setattr__(self, "host", parts.hostname)
-        object.__setattr__(self, "port", parts.port or (443 if tls else 80))
+        object.__setattr__(self, "port", port or (443 if tls else 80))
         object.__setattr__(self, "tls", tls)
         object.__setattr__(self, "base_path", parts.path.rstrip("/"))
 
@@ -82,9 +87,12 @@ class _Connection(asyncio.Protocol):
         self._head: asyncio.Future[None] | None = None
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
+        self._unfinished = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._chunks: deque[bytes] | None = None
+        self._waiting_bytes = 0
+        self._paused = False
         self._arrival: asyncio.Future[None] | None = None
         self._complete = False
         self._keep_alive = False
@@ -99,17 +107,20 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._head is None or self._complete:
-            self._abort(UpstreamError("upstream sent data that nobody asked for", code="upstream.malformed"))
+            self._abort(_malformed("upstream sent data that nobody asked for"))
             return
         self._got_bytes = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._abort(UpstreamError("upstream tried to switch protocols", code="upstream.malformed"))
-        except (httptools.HttpParserError, UpstreamError) as error:
-            malformed = UpstreamError("upstream's answer is not valid HTTP", code="upstream.malformed")
-            self._abort(error if isinstance(error, UpstreamError) else malformed)
+            self._abort(_malformed("upstream tried to switch protocols"))
+        except httptools.HttpParserError as error:
+            ours = error.__context__  # what a callback raised
+            self._abort(
+                ours if isinstance(ours, UpstreamError) else _malformed("upstream's answer is not valid HTTP")
+            )
         else:
+            self._check_head(len(data))
             self._restart_timer()
 
     def eof_received(self) -> bool:
@@ -131,13 +142,25 @@ class _Connection(asyncio.Protocol):
             )
         )
 
+    def _check_head(self, received: int) -> None:
+        """Bound what the parser keeps to itself: a header that does not end, interim answers without end."""
+        if not self._head_done:
+            self._unfinished += received
+            if self._unfinished > MAX_HEAD_BYTES:
+                self._abort(_malformed("upstream's headers are too large"))
+
     # --- httptools callbacks
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise _malformed("upstream sent a second answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES:
-            raise UpstreamError("upstream's headers are too large", code="upstream.malformed")
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            raise _malformed("upstream's headers are too large")
+        if not self._head_done:  # RFC 9110 6.5.1: trailers are no headers
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # an interim answer: the real one follows
@@ -151,11 +174,13 @@ class _Connection(asyncio.Protocol):
         self._body_bytes += len(data)
         if self._chunks is None:
             if self._body_bytes > MAX_BODY_BYTES:
-                raise UpstreamError("upstream's answer is too large", code="upstream.malformed")
+                raise _malformed("upstream's answer is too large")
             self._body.append(data)
             return
         self._chunks.append(data)
-        if sum(map(len, self._chunks)) > STREAM_HIGH_WATER and self._transport is not None:
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > STREAM_HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
             self._transport.pause_reading()
         self._wake()
 
@@ -197,15 +222,31 @@ class _Connection(asyncio.Protocol):
         assert chunks is not None  # noqa: S101 - only called for a streamed exchange
         while True:
             while chunks:
-                yield chunks.popleft()
-            if self._transport is not None and not self.closed:
-                self._transport.resume_reading()
+                chunk = chunks.popleft()
+                self._waiting_bytes -= len(chunk)
+                yield chunk
+            self._resume()
             if self._error is not None:
                 raise self._error
             if self._complete:
                 return
             self._arrival = self._loop.create_future()
             await self._arrival
+
+    async def collect(self) -> bytes:
+        """Return the whole body of a streamed exchange; raise `UpstreamError` when it is cut or too large."""
+        body = bytearray()
+        async for chunk in self.iterate():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise _malformed("upstream's answer is too large")
+        return bytes(body)
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None and not self.closed:
+            self._paused = False
+            self._transport.resume_reading()
+            self._restart_timer()
 
     @property
     def reusable(self) -> bool:
@@ -246,8 +287,10 @@ class _Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(self._timeout, self._on_silence)
 
     def _restart_timer(self) -> None:
-        if self._chunks is not None and not self._complete:
-            self._stop_timer()
+        if self._chunks is None or self._complete:
+            return
+        self._stop_timer()
+        if not self._paused and not self.closed:  # the silence of a server that is not listened to is ours
             self._start_timer()
 
     def _stop_timer(self) -> None:
@@ -270,6 +313,7 @@ class HttpPool:
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self._idle: deque[_Connection] = deque()
+        self._closed = False
         self._slots = asyncio.Semaphore(origin.max_connections)
         self._tls = _tls_context(origin.ca_bundle) if origin.tls else None
 
@@ -280,23 +324,38 @@ class HttpPool:
         had closed meanwhile is replaced once, silently: nothing was answered on it.
         """
         data = encode_request(self.origin.authority, path, headers, body)
-        await self._slots.acquire()
+        await self._slot()
         kept = False
         try:
             connection, response = await self._exchange(data, stream=stream)
-            if not stream:
-                self._give_back(connection)
+            if stream and response.status < 300:
+                response.chunks = _Stream(self, connection)
+                kept = True
                 return response
-            if response.status >= 300:
-                response.body = b"".join([chunk async for chunk in connection.iterate()])
-                self._give_back(connection)
-                return response
-            response.chunks = self._follow(connection)
-            kept = True
+            try:
+                if stream:
+                    response.body = await connection.collect()
+            finally:
+                self.give_back(connection)
             return response
         finally:
             if not kept:
                 self._slots.release()
+
+    async def _slot(self) -> None:
+        """Wait for one of the connections that may be open; not for ever, for another upstream may be free."""
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self.origin.timeout):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            message = (
+                f"all {self.origin.max_connections} connections to the upstream were in use "
+                f"for {self.origin.timeout:g} s"
+            )
+            raise UpstreamError(message, code="upstream.busy") from error
 
     async def _exchange(self, data: bytes, *, stream: bool) -> tuple[_Connection, Response]:
         while self._idle:
@@ -308,24 +367,21 @@ class HttpPool:
             except UpstreamError as error:
                 if error.code != "upstream.closed" or not error.retryable:
                     raise
+                break
         connection = await self._connect()
         return connection, await self._on(connection, data, stream=stream)
 
     async def _on(self, connection: _Connection, data: bytes, *, stream: bool) -> Response:
         return await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
 
-    async def _follow(self, connection: _Connection) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in connection.iterate():
-                yield chunk
-            self._give_back(connection)
-        finally:
-            if not connection.reusable:
-                connection.close()
-            self._slots.release()
+    def end_stream(self, connection: _Connection) -> None:
+        """Take back the connection and the slot of a stream that is over."""
+        self.give_back(connection)
+        self._slots.release()
 
-    def _give_back(self, connection: _Connection) -> None:
-        if connection.reusable:
+    def give_back(self, connection: _Connection) -> None:
+        """Keep a connection for the next request, or close it."""
+        if connection.reusable and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()
@@ -349,15 +405,49 @@ class HttpPool:
             message = f"the certificate of `{origin.authority}` does not verify"
             hint = "name your certificate authority in `ca_bundle`"
             raise UpstreamError(message, hint=hint, code="upstream.tls") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that cannot be a host's fails to encode
             message = f"cannot connect to `{origin.authority}`"
             raise UpstreamError(message, code="upstream.connect", retryable=True) from error
         return connection
 
     async def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections; those in use are closed when their answer is there."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+
+class _Stream:
+    """The chunks of one streamed answer; its end, or `aclose`, frees the connection and the slot."""
+
+    def __init__(self, pool: HttpPool, connection: _Connection) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._chunks = connection.iterate()
+        self._over = False
+
+    def __aiter__(self) -> "_Stream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except BaseException:  # the end, an error, or a cancelled call: the connection goes back or is closed
+            self._end()
+            raise
+
+    async def aclose(self) -> None:
+        """Give up what has not arrived yet."""
+        self._end()
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._pool.end_stream(self._connection)
+
+
+def _malformed(message: str) -> UpstreamError:
+    return UpstreamError(message, code="upstream.malformed")
 
 
 def encode_request(authority: str, path: str, headers: Headers, body: bytes) -> bytes:
@@ -366,7 +456,11 @@ def encode_request(authority: str, path: str, headers: Headers, body: bytes) -> 
     lines += [f"{name}: {value}" for name, value in headers]
     if any("\r" in line or "\n" in line or "\0" in line for line in lines) or " " in path:
         raise UpstreamError("a request header holds a control character", code="upstream.request")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "strict") + body
+    try:
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+    except UnicodeEncodeError:  # not chained: the error quotes the text, which may hold a token
+        message = "a request header holds a character that is not Latin-1"
+    raise UpstreamError(message, code="upstream.request")
 
 
 def _tls_context(ca_bundle: str) -> ssl.SSLContext:
