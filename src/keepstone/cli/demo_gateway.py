@@ -77,7 +77,7 @@ class DemoGateway:
         command = [*_keepstone(), "keys", *arguments, "--home", str(self.folder / "home")]
         if arguments[0] == "create":
             command += ["--policy", str(self.folder / "keepstone.yaml")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_S)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_S)  # noqa: S603 - ours
         if done.returncode:
             raise KeepstoneError(f"`keepstone keys {arguments[0]}` failed: {done.stderr.strip()}")
         return done.stdout
@@ -90,7 +90,7 @@ def running(folder: Path) -> Iterator[DemoGateway]:
     policy.write_text(POLICY)
     command = [*_keepstone(), "up", "--policy", str(policy), "--home", str(folder / "home"), "--port", "0"]
     with (folder / "gateway.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603
         try:
             yield _when_ready(process, folder)
         finally:

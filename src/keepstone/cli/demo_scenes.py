@@ -80,7 +80,7 @@ def tamper(folder: Path) -> Result:
     verdict = "found out" if (honest["verdict"], forged["verdict"]) == ("PASS", "FAIL") else "not found out"
     seen = f"untouched ledger: {honest['verdict']}; changed copy: {forged['verdict']}"
     sent = 'in a copy of the ledger, one refused call becomes `"outcome":"allow_"`'
-    shows = "The log is a Merkle tree with signed checkpoints; `keepstone ledger verify` recomputes all of it."
+    shows = "The log is a Merkle tree with signed roots; `keepstone ledger verify` recomputes all of it."
     return Result(TAMPERED, sent, shows, "found out", Outcome(verdict, seen), str(forged["reason"]))
 
 
@@ -88,7 +88,7 @@ def _verify(ledger: Path, folder: Path) -> dict[str, Any]:
     key = folder / "home" / "keys" / "ledger.vkey"
     command = [sys.executable, "-m", "keepstone.cli.main", "ledger", "verify"]
     command += ["--ledger", str(ledger), "--key", str(key), "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -182,7 +182,7 @@ SCENES: tuple[Scene, ...] = (
     ),
     Scene(
         "A stream",
-        "Tell me what a savings account is. " + "Explain it slowly, as if to a child, step by step. " * 12,
+        "Tell me what a savings account is. " + "Explain it slowly, step by step. " * 16,
         "Every piece was scanned before it was released.",
         "streamed",
         _stream,
