@@ -216,27 +216,26 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         return Response(status, self._headers, b"".join(self._body))
 
-    async def iterate(self) -> AsyncIterator[bytes]:
-        """Yield body chunks as they arrive; raise `UpstreamError` when the stream is cut."""
+    async def next_chunk(self) -> bytes:
+        """Return the next piece of a streamed body, empty at its end; raise `UpstreamError` when cut."""
         chunks = self._chunks
         assert chunks is not None  # noqa: S101 - only called for a streamed exchange
-        while True:
-            while chunks:
-                chunk = chunks.popleft()
-                self._waiting_bytes -= len(chunk)
-                yield chunk
+        while not chunks:
             self._resume()
             if self._error is not None:
                 raise self._error
             if self._complete:
-                return
+                return b""
             self._arrival = self._loop.create_future()
             await self._arrival
+        chunk = chunks.popleft()
+        self._waiting_bytes -= len(chunk)
+        return chunk
 
     async def collect(self) -> bytes:
         """Return the whole body of a streamed exchange; raise `UpstreamError` when it is cut or too large."""
         body = bytearray()
-        async for chunk in self.iterate():
+        while chunk := await self.next_chunk():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 raise _malformed("upstream's answer is too large")
@@ -265,7 +264,8 @@ class _Connection(asyncio.Protocol):
 
     def _fail(self, error: UpstreamError) -> None:
         self._stop_timer()
-        self._error = error
+        if self._error is None:  # the first one is the cause: what was aborted is then lost, too
+            self._error = error
         if self._head is not None and not self._head.done():
             self._head.set_exception(error)
         self._wake()
@@ -343,7 +343,7 @@ class HttpPool:
                 self._slots.release()
 
     async def _slot(self) -> None:
-        """Wait for one of the connections that may be open; not for ever, for another upstream may be free."""
+        """Wait for one of the connections that may be open; not for ever: another upstream may be free."""
         if not self._slots.locked():
             await self._slots.acquire()
             return
@@ -423,18 +423,23 @@ class _Stream:
     def __init__(self, pool: HttpPool, connection: _Connection) -> None:
         self._pool = pool
         self._connection = connection
-        self._chunks = connection.iterate()
         self._over = False
 
     def __aiter__(self) -> "_Stream":
         return self
 
     async def __anext__(self) -> bytes:
+        if self._over:
+            raise StopAsyncIteration
         try:
-            return await anext(self._chunks)
-        except BaseException:  # the end, an error, or a cancelled call: the connection goes back or is closed
+            chunk = await self._connection.next_chunk()
+        except BaseException:  # a cut, or a cancelled call
             self._end()
             raise
+        if not chunk:
+            self._end()
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         """Give up what has not arrived yet."""
