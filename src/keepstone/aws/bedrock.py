@@ -71,7 +71,7 @@ class SigV4:
                 return self._credentials
             try:
                 self._credentials = await asyncio.to_thread(self._from_chain)
-            except botocore.exceptions.BotoCoreError as error:
+            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
                 raise UpstreamError("the AWS credential chain failed", code="upstream.credentials") from error
             self._read_at = now
             return self._credentials
