@@ -4,6 +4,7 @@ Everything a caller sends is inspected, history, system prompt, tools and docume
 service looks at the last message or at tagged parts only.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from keepstone.gateway.bodies import Body, body_for
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire.rules import DocumentText
-from keepstone.gateway.wire.slots import Slot
+from keepstone.gateway.wire.slots import KEYWORDS, Slot
 from keepstone.guard import apply
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
 from keepstone.ledger.record import FindingNote
@@ -23,6 +24,11 @@ HEADER_ID = b"x-amzn-bedrock-guardrailidentifier"
 HEADER_VERSION = b"x-amzn-bedrock-guardrailversion"
 HEADER_TRACE = b"x-amzn-bedrock-trace"
 VERSIONS = ("DRAFT", "1")
+
+_STEP = re.compile(r"[^.\[\]]+(?=[.\[]|$)|[0-9]{7,}")  # a name; a short index in brackets is none
+_PLACES = KEYWORDS | {"audio", "citations", "data", "document", "documents", "file", "image", "image_url"}
+_PLACES |= {"images", "inputImage", "input_audio", "reasoningContent", "redactedContent", "s3Location"}
+_PLACES |= {"delta", "searchResult", "toolResult", "toolUse", "tools", "video", "videos"}
 
 
 def resolve_guardrails(call: Call) -> Decision | None:
@@ -137,13 +143,18 @@ def _keep_assessment(call: Call, guardrail: Guardrail, inspection: Inspection, d
         call.assessments.append((direction.value, guardrail.name, inspection.assessment))
 
 
+def shown_place(path: str) -> str:
+    """Return a path without names that the caller made up: a key may be personal data itself."""
+    return _STEP.sub(lambda step: step[0] if step[0] in _PLACES else "*", path)[:200]
+
+
 def _uninspectable(call: Call, found: DocumentText, metrics: Metrics) -> Decision | None:
     if not found.uninspectable:
         return None
     for guardrail in call.guardrails:
         if guardrail.config.uninspectable == "block":
             message = (
-                f"`{found.uninspectable[0][:200]}` cannot be read as text, so it cannot be inspected; "
+                f"`{shown_place(found.uninspectable[0])}` cannot be read as text, so it cannot be inspected; "
                 f"guardrail `{guardrail.name}` lets only inspected content through"
             )
             path = f"guardrails.{guardrail.name}.uninspectable"

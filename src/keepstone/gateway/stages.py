@@ -11,7 +11,7 @@ from typing import Any
 from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import RequestError
-from keepstone.core.exchange import Operation
+from keepstone.core.exchange import DataClass, Operation
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.budget import Budget, Spent
 from keepstone.gateway.call import Call
@@ -63,8 +63,10 @@ def admit(call: Call, stores: Stores) -> Decision | None:
     label = call.headers.get(DATA_CLASS)
     try:
         call.data_class = policy.effective_class(call.principal, label.decode("latin-1") if label else None)
-    except ValueError as error:
-        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, f"header `{DATA_CLASS_NAME}`: {error}")
+    except ValueError:  # its text quotes the header, which may hold anything
+        expected = ", ".join(each.label for each in DataClass)
+        message = f"header `{DATA_CLASS_NAME}` names no data class, expected one of {expected}"
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, message)
     call.model = policy.model(route.model_id) if route.model_id else None
     decision = policy.admit(CallFacts(call.principal, route.operation, route.model_id, call.data_class))
     call.decision = decision

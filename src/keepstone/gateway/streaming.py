@@ -13,7 +13,7 @@ from keepstone.core.errors import UpstreamError
 from keepstone.gateway import answer
 from keepstone.gateway.bodies import Body, Document, StreamState
 from keepstone.gateway.call import Call
-from keepstone.gateway.inspection import blocking, inspect_slots, note_findings, output_blocked
+from keepstone.gateway.inspection import blocking, inspect_slots, note_findings, output_blocked, shown_place
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event, joined, with_text
 from keepstone.gateway.wire.eventstream import WireEvent
@@ -252,7 +252,9 @@ class GovernedStream:
 
     def _refuse_uninspectable(self, delta: Delta) -> None:
         if any(each.config.uninspectable == "block" for each in self._call.guardrails):
-            message = f"the answer holds `{delta.uninspectable[0][:100]}`, which cannot be read as text"
+            message = (
+                f"the answer holds `{shown_place(delta.uninspectable[0])}`, which cannot be read as text"
+            )
             raise Blocked(Decision.refuse(ReasonCode.CONTENT_NOT_INSPECTABLE, message))
         self._metrics.uninspected.inc(len(delta.uninspectable))
 
