@@ -10,7 +10,9 @@ from docs.reasons import MEANINGS, REFUSED_AT
 from keepstone.core.decision import ReasonCode
 from keepstone.detect.registry import EVERY
 
-PAGES = Path(reference.__file__).parent
+DOCS = Path(reference.__file__).parent
+PAGES = [*DOCS.parent.glob("*.md"), *DOCS.rglob("*.md")]
+MEASURED = "benchmarks.md"  # written by `make bench`, which does not run everywhere
 
 
 def test_pages_are_up_to_date() -> None:
@@ -46,9 +48,8 @@ def test_every_detector_stands_on_its_page() -> None:
     assert [each for each in EVERY if f"| `{each}` |" not in page] == []
 
 
-@pytest.mark.parametrize("path", sorted(PAGES.rglob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(path: Path) -> None:
-    missing = [
-        link for link in reference.local_links(path.read_text("utf-8")) if not (path.parent / link).exists()
-    ]
+    links = reference.local_links(path.read_text("utf-8"))
+    missing = [link for link in links if not link.endswith(MEASURED) and not (path.parent / link).exists()]
     assert missing == []
