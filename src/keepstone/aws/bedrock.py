@@ -134,7 +134,7 @@ def endpoint(region: str, endpoint_url: str = "") -> str:
 async def _events(response: Response) -> AsyncIterator[WireEvent]:
     assert response.chunks is not None  # noqa: S101 - the caller has just looked
     decoder = EventDecoder()
-    async with aclosing(response.chunks) as chunks:  # type: ignore[type-var]  # the pool gives a generator
+    async with aclosing(response.chunks) as chunks:
         async for chunk in chunks:
             for event in decoder.feed(chunk):
                 yield event

@@ -50,8 +50,9 @@ async def forward(
     for position, name in enumerate(route.upstreams):
         upstream = call.active.upstreams[name]
         if not upstream.supports(request.operation):
-            message = f"upstream `{name}` does not serve {request.operation.value} for this model"
-            failure = Failure(Decision.refuse(ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM, message))
+            if not call.attempts:  # what another one failed with says more
+                message = f"upstream `{name}` does not serve {request.operation.value} for this model"
+                failure = Failure(Decision.refuse(ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM, message))
             continue
         model_id = route.upstream_id(name, request.model_id)
         addressed = UpstreamRequest(
@@ -77,7 +78,7 @@ async def _try(
         call.attempts += 1
         try:
             reply = await upstream.send(request)
-            if reply.status < 400:
+            if reply.status < 300:
                 if reply.events is not None:
                     reply.events = await _begun(reply.events)
                 else:
@@ -90,13 +91,32 @@ async def _try(
                 return failure
             continue
         metrics.failures(upstream.name, f"status_{reply.status}").inc()
-        if reply.status not in AGAIN | OUR_FAULT:
+        if reply.status >= 400 and reply.status not in AGAIN | OUR_FAULT:
             return reply
         failure = _refused(upstream.name, reply)
-        if reply.status in OUR_FAULT:
+        if reply.status not in AGAIN:
             return failure
     assert failure is not None  # noqa: S101 - attempts is at least one
     return failure
+
+
+class _Begun:
+    """A stream whose first event is there already; closing it closes what it comes from."""
+
+    def __init__(self, first: WireEvent, rest: AsyncIterator[WireEvent]) -> None:
+        self._first: WireEvent | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> "_Begun":
+        return self
+
+    async def __anext__(self) -> WireEvent:
+        first, self._first = self._first, None
+        return await anext(self._rest) if first is None else first
+
+    async def aclose(self) -> None:
+        """Give the stream up."""
+        await _close(self._rest)
 
 
 async def _begun(events: AsyncIterator[WireEvent]) -> AsyncIterator[WireEvent]:
@@ -106,16 +126,16 @@ async def _begun(events: AsyncIterator[WireEvent]) -> AsyncIterator[WireEvent]:
     except StopAsyncIteration as error:
         raise UpstreamError("upstream's stream ended before it began", code="upstream.malformed") from error
     if first.kind == "exception":
-        raise UpstreamError(
-            f"upstream's stream began with `{first.type}`", code="upstream.stream", retryable=True
-        )
-    return _resumed(first, events)
+        await _close(events)
+        message = f"upstream's stream began with `{first.type}`"
+        raise UpstreamError(message, code="upstream.stream", retryable=True)
+    return _Begun(first, events)
 
 
-async def _resumed(first: WireEvent, rest: AsyncIterator[WireEvent]) -> AsyncIterator[WireEvent]:
-    yield first
-    async for event in rest:
-        yield event
+async def _close(events: AsyncIterator[WireEvent]) -> None:
+    close = getattr(events, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def _failed(name: str, error: UpstreamError) -> Failure:
@@ -127,5 +147,6 @@ def _refused(name: str, reply: UpstreamReply) -> Failure:
     if reply.status in OUR_FAULT:
         message = f"upstream `{name}` does not accept the gateway's credentials"
         return Failure(Decision.refuse(ReasonCode.UPSTREAM_REFUSED, message), reply.status)
+    code = ReasonCode.UPSTREAM_UNAVAILABLE if reply.status in AGAIN else ReasonCode.UPSTREAM_MALFORMED
     message = f"upstream `{name}` answered with status {reply.status}"
-    return Failure(Decision.refuse(ReasonCode.UPSTREAM_UNAVAILABLE, message), reply.status)
+    return Failure(Decision.refuse(code, message), reply.status)

@@ -15,7 +15,7 @@ from keepstone.core.exchange import Operation
 from keepstone.gateway.ports import UpstreamRequest
 from keepstone.gateway.upstreams.http import Origin
 from keepstone.gateway.wire.eventstream import encode_event, encode_exception
-from tests.unit.gateway.scripted import CHUNKED, CLOSE, serving
+from tests.unit.gateway.scripted import CHUNKED, CLOSE, serving, until
 
 MODELS = [
     "anthropic.claude-3-haiku-20240307-v1:0",
@@ -155,6 +155,19 @@ def test_a_stream_that_ends_inside_an_event_is_an_error(ends):
             return seen
 
     assert [each.type for each in run(call())] == ["messageStart"]
+
+
+def test_a_stream_that_is_given_up_frees_its_connection():
+    piece = EVENT + EVENT
+
+    async def call():
+        async with upstream([CHUNKED, b"%x\r\n%s\r\n" % (len(piece), piece), 5.0]) as (runtime, server):
+            reply = await runtime.send(asked(Operation.CONVERSE_STREAM))
+            await anext(reply.events)
+            await reply.events.aclose()
+            await until(lambda: not server.open)
+
+    run(call())
 
 
 # --- the credential chain ---------------------------------------------------------------------------------

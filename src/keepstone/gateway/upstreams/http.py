@@ -9,7 +9,7 @@ again only after a response whose end is unambiguous, with no byte behind it; an
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ class Response:
     status: int
     headers: dict[str, str]
     body: bytes = b""
-    chunks: AsyncIterator[bytes] | None = None
+    chunks: "Chunks | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +329,7 @@ class HttpPool:
         try:
             connection, response = await self._exchange(data, stream=stream)
             if stream and response.status < 300:
-                response.chunks = _Stream(self, connection)
+                response.chunks = Chunks(self, connection)
                 kept = True
                 return response
             try:
@@ -417,7 +417,7 @@ class HttpPool:
             self._idle.pop().close()
 
 
-class _Stream:
+class Chunks:
     """The chunks of one streamed answer; its end, or `aclose`, frees the connection and the slot."""
 
     def __init__(self, pool: HttpPool, connection: _Connection) -> None:
@@ -425,7 +425,7 @@ class _Stream:
         self._connection = connection
         self._over = False
 
-    def __aiter__(self) -> "_Stream":
+    def __aiter__(self) -> "Chunks":
         return self
 
     async def __anext__(self) -> bytes:

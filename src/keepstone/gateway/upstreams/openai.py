@@ -1,6 +1,8 @@
 """Any server that speaks OpenAI chat completions: Converse goes out translated, the answer comes back."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
 
 import msgspec
 
@@ -71,18 +73,22 @@ async def _events(response: Response) -> AsyncIterator[WireEvent]:
     assert response.chunks is not None  # noqa: S101 - the caller has just looked
     parser, translator = SseParser(), StreamTranslator()
     done = False
-    async for chunk in response.chunks:
-        for data in parser.feed(chunk):
-            if data == DONE:
-                done = True
-                continue
-            try:
-                document = msgspec.json.decode(data)
-            except (ValueError, RecursionError) as error:
-                raise WireError("a server-sent event does not hold JSON") from error
-            for name, event in translator.feed(document):
-                yield WireEvent("event", name, encode_document(event))
+    async with aclosing(response.chunks) as chunks:
+        async for chunk in chunks:
+            for data in parser.feed(chunk):
+                if data == DONE:
+                    done = True
+                    continue
+                for name, event in translator.feed(_decoded(data)):
+                    yield WireEvent("event", name, encode_document(event))
     if not done:
         raise UpstreamError("the stream ended before `[DONE]`", code="upstream.closed")
     for name, event in translator.finish():
         yield WireEvent("event", name, encode_document(event))
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise WireError("a server-sent event does not hold JSON") from error

@@ -1,0 +1,66 @@
+"""Calls and policies to try the gateway's rooms on, without a gateway around them."""
+
+from types import MappingProxyType
+
+from keepstone.core.decision import Decision
+from keepstone.core.principal import Principal
+from keepstone.gateway.active import Active
+from keepstone.gateway.call import Call, new_call
+from keepstone.gateway.wire.routes import Route
+from keepstone.guard.compile import compile_guardrail
+from keepstone.policy import schema
+from keepstone.policy.compile import compile_policy
+from tests.unit.policy.documents import loaded
+
+POLICY = compile_policy(
+    loaded(
+        """\
+version: 1
+organisation: {name: Acme}
+identities:
+  roles:
+    engineer:
+      allow:
+        - {models: ["*"], max_data_class: Confidential}
+    reader:
+      allow:
+        - {models: ["*"], operations: [CountTokens]}
+upstreams:
+  a: {kind: dev}
+  b: {kind: dev}
+  c: {kind: dev}
+models:
+  - id: "*"
+    upstreams: [a, b, c]
+    upstream_ids: {b: other-name}
+    max_data_class: Confidential
+limits:
+  - {name: calls, requests: 3, tokens: 1000}
+gateway: {max_request_bytes: 2048}
+"""
+    )
+)
+ALICE = Principal("alice", "api-key", ("engineer",), key_id="k1")
+
+
+def active(guardrails=None, upstreams=()):
+    """Return the policy in force with these guardrails and upstreams, by name."""
+    compiled = {
+        name: compile_guardrail(name, config)
+        for name, config in (guardrails or {"default": schema.Guardrail()}).items()
+    }
+    return Active(
+        POLICY, MappingProxyType(compiled), MappingProxyType({each.name: each for each in upstreams})
+    )
+
+
+def admitted(operation, model_id, in_force=None, *, guardrails=None) -> Call:
+    """Return a call of Alice's that was admitted; its guardrails are all those that are in force."""
+    in_force = in_force or active(guardrails)
+    call = new_call(in_force, {})
+    call.route = Route(operation, model_id)
+    call.principal = ALICE
+    call.model = POLICY.model(model_id)
+    call.guardrails = tuple(in_force.guardrails.values())
+    call.decision = Decision.allow("it may")
+    return call
