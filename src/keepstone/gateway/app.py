@@ -49,6 +49,7 @@ class Gateway:
         self._in_flight = 0
         self._metrics = stores.metrics
         self._now = stores.clock.monotonic_ns
+        self._metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -62,7 +63,6 @@ class Gateway:
         call = new_call(self.active, dict(scope["headers"]))
         self._in_flight += 1
         self._recorder.load = self._in_flight
-        self._metrics.in_flight.set(self._in_flight)
         try:
             await self._serve(call, scope, receive, send)
         except CallerLeftError:
@@ -76,8 +76,7 @@ class Gateway:
         finally:
             self._in_flight -= 1
             self._recorder.load = self._in_flight
-            self._metrics.in_flight.set(self._in_flight)
-            self._settle(call)
+                self._settle(call)
 
     @property
     def in_flight(self) -> int:
