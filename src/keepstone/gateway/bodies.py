@@ -149,16 +149,24 @@ class InvokeBody:
         return document
 
     def blocked_frames(self, message: str, used: TokenUsage, trace: Trace, state: StreamState) -> bytes:
-        """Return the family's chunks; what starts a message is left out once something was sent."""
-        frames = []
-        for document in self._family.blocked_stream(message):
-            if state.started and self._family.classify(document).kind is Kind.START:
-                continue
-            if state.open_block is not None and "index" in document:
-                frames.append(self.write_event("chunk", {**document, "index": state.open_block}))
-            else:
-                frames.append(self.write_event("chunk", document))
-        return b"".join(frames)
+        """Return the family's chunks: an open block is stopped, the message stands in one of its own."""
+        documents = self._family.blocked_stream(message)
+        if trace:
+            self.add_trace(documents[-1], trace)
+        meanings = [self._family.classify(document) for document in documents]
+        numbered = any(
+            delta.kind is Kind.STOP and "index" in document
+            for document, delta in zip(documents, meanings, strict=True)
+        )
+        frames, stop = [], b""
+        for document, delta in zip(documents, meanings, strict=True):
+            if delta.kind is Kind.START and not delta.block and state.started:
+                continue  # the message has begun already
+            if numbered and delta.kind is Kind.STOP and state.open_block is not None:
+                stop = self.write_event("chunk", {**document, "index": state.open_block})
+            own = {"index": state.next_block} if numbered and delta.block else {}
+            frames.append(self.write_event("chunk", {**document, **own}))
+        return stop + b"".join(frames)
 
     def add_trace(self, document: Document, trace: Trace) -> None:
         """Set `amazon-bedrock-trace`."""

@@ -19,7 +19,7 @@ from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event,
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import Slot
 from keepstone.gateway.wire.usage import METRICS
-from keepstone.guard.guardrail import Direction
+from keepstone.guard.guardrail import Direction, Outcome
 from keepstone.guard.stream import StreamScanner
 
 MAX_HELD_CHARS = 8 * 1024 * 1024
@@ -27,11 +27,12 @@ MAX_HELD_CHARS = 8 * 1024 * 1024
 
 
 class Blocked(Exception):  # noqa: N818 - a turn of the way, not an error
-    """A guardrail ends the stream."""
+    """A guardrail ends the stream; `released` are the frames of what it had let pass before."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, released: bytes = b"") -> None:
         super().__init__()
         self.decision = decision
+        self.released = released
 
 
 class _Channel:
@@ -70,6 +71,7 @@ class GovernedStream:
         self._body = body
         self._metrics = metrics
         self._channels: dict[str, _Channel] = {}
+        self._masked: set[str] = set()
         self._held_chars = 0
         self._state = StreamState()
         self._ending: list[bytes] = []
@@ -87,7 +89,8 @@ class GovernedStream:
         try:
             frames = self._take(event)
         except Blocked as stop:
-            frames = self._stop(stop.decision)
+            self._stop(stop.decision)
+            frames = stop.released
         self.scan_ns += time.perf_counter_ns() - started
         self.released_bytes += len(frames)
         return frames
@@ -110,9 +113,20 @@ class GovernedStream:
         except Blocked as stop:
             self._stop(stop.decision)
         if not self.over:
-            self._settle_findings()
+            self.settle()
         self.scan_ns += time.perf_counter_ns() - started
         return b"".join(self._ending)
+
+    def settle(self) -> None:
+        """Note what was found in the text so far; for the end, and for a stream that breaks off."""
+        for channel in self._channels.values():
+            self._keep_findings(channel)
+        self._channels.clear()
+        if self._masked:
+            self._call.transform(
+                ReasonCode.OUTPUT_MASKED, f"guardrail masks {', '.join(sorted(self._masked))}"
+            )
+            self._masked.clear()
 
     # --- one event
 
@@ -143,7 +157,6 @@ class GovernedStream:
                 channel = self._channel(event_type, document, delta)
                 self._hold(len(delta.text))
                 channel.held.append(delta.text)
-                self._mark(delta)
                 return b""
             case Kind.STOP:
                 frames = self._close_channels(f"{delta.block}:")
@@ -164,14 +177,17 @@ class GovernedStream:
         released = channel.feed(delta.text)
         if delta.final:
             released += channel.finish()
-            del self._channels[delta.channel]
+            self._keep_findings(self._channels.pop(delta.channel))
             self._ended = True
-        self._check(channel)
-        self._mark(delta)
-        if not released and not delta.final:
+            self._check(channel)  # the family's last event: its end must not stand before the block
+        elif not released:
+            self._check(channel)
             return b""
+        self._mark(delta)
         self.released_chars += len(released)
-        return self._body.write_event(event_type, with_text(document, delta, released))
+        frames = self._body.write_event(event_type, with_text(document, delta, released))
+        self._check(channel, frames)
+        return frames
 
     def _close_channels(self, prefix: str) -> bytes:
         """Release what the channels of a block, or of all, still hold."""
@@ -218,37 +234,29 @@ class GovernedStream:
         if refusal is not None:
             raise Blocked(output_blocked(self._call, refusal))
 
-    def _check(self, channel: _Channel) -> None:
-        if any(scanner.blocked for scanner in channel.scanners):
-            found = [each for scanner in channel.scanners for each in scanner.findings]
-            raise Blocked(output_blocked(self._call, blocking(found)))
+    def _check(self, channel: _Channel, released: bytes = b"") -> None:
+        for guardrail, scanner in zip(self._call.guardrails, channel.scanners, strict=True):
+            if scanner.blocked:
+                self._call.blocker = guardrail
+                raise Blocked(output_blocked(self._call, blocking(scanner.findings)), released)
 
     def _keep_findings(self, channel: _Channel) -> None:
         for scanner in channel.scanners:
             if scanner.findings:
                 note_findings(self._call, scanner.findings, Direction.OUTPUT, self._metrics)
+                self._masked.update(
+                    each.type for each in scanner.findings if each.action is Outcome.ANONYMIZED
+                )
 
-    def _settle_findings(self) -> None:
-        for channel in self._channels.values():
-            self._keep_findings(channel)
-        self._channels.clear()
-        masked = [
-            each for each in self._call.findings if each.where == "output" and each.action == "ANONYMIZED"
-        ]
-        if masked:
-            words = ", ".join(sorted({each.type for each in masked}))
-            self._call.transform(ReasonCode.OUTPUT_MASKED, f"guardrail masks {words}")
-
-    def _stop(self, decision: Decision) -> bytes:
+    def _stop(self, decision: Decision) -> None:
         """End the stream in the guardrail's words; nothing that was held leaves."""
-        self._settle_findings()
+        self.settle()
         self.over = True
         call = self._call
         call.refuse(decision, "inspect")
         message = (call.blocker or call.guardrails[0]).messages.output
         trace = answer.trace(call)
         self._ending = [self._body.blocked_frames(message, call.usage, trace, self._state)]
-        return b""
 
     def _refuse_uninspectable(self, delta: Delta) -> None:
         if any(each.config.uninspectable == "block" for each in self._call.guardrails):
