@@ -31,7 +31,7 @@ from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import decode
 from keepstone.ledger.writer import Ledger
 from keepstone.policy import schema
-from keepstone.policy.compile import CompiledPolicy, compile_policy
+from keepstone.policy.compile import CompiledPolicy, RecordBounds, compile_policy
 from keepstone.policy.duration import seconds
 from keepstone.policy.load import load
 from keepstone.store.engine import open_database
@@ -53,15 +53,19 @@ class Service:
     keys: KeyRing
     upstreams: UpstreamCache
     clock: SystemClock
+    durability: RecordBounds
+    needs_restart: bool = False
 
     async def reload(self) -> str:
         """Put the policy on disk in force and return its hash; an invalid one raises and changes nothing."""
         try:
             policy = await asyncio.to_thread(read_policy, self.settings)
             active = build_active(policy, self.upstreams)
-        except KeepstoneError:
+        except KeepstoneError as error:
             self.metrics.reloads.labels("refused").inc()
+            await self.record("policy.refused", {"file": str(self.settings.policy), "code": error.code})
             raise
+        self.needs_restart = policy.record != self.durability
         self.gateway.active = active
         self.metrics.reloads.labels("loaded").inc()
         await self.record("policy.loaded", {"file": str(self.settings.policy)})
@@ -75,7 +79,7 @@ class Service:
     @property
     def recorder_summary(self) -> str:
         """Say where the record is and when an answer may leave."""
-        durability = self.gateway.active.policy.record.durability.value
+        durability = self.durability.durability.value
         return f"{durability} in `{self.settings.ledger}`, {self.ledger.size} entries"
 
     async def prune(self) -> int:
@@ -128,7 +132,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     keys = KeyRing(open_database(settings.database))
     stores = Stores(keys, Budget(), metrics, clock)
     gateway = Gateway(active, stores, recorder)
-    service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock)
+    service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds)
     detail = {"version": __version__, "durability": bounds.durability.value}
     if ledger.repaired:
         detail["repaired"] = ledger.repaired

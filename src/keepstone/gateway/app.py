@@ -56,7 +56,7 @@ class Gateway:
         if scope["type"] != "http":
             return
         if scope["method"] == "GET":
-            status, headers, body = page(scope["path"], self._metrics, draining=self.draining)
+            status, headers, body = page(scope["path"], self._metrics, unready=self._unready())
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
@@ -76,7 +76,11 @@ class Gateway:
         finally:
             self._in_flight -= 1
             self._recorder.load = self._in_flight
-                self._settle(call)
+            self._settle(call)
+
+    def _unready(self) -> str:
+        """Return why no call can be served at the moment, empty when all is well."""
+        return "draining" if self.draining else self._recorder.failure
 
     @property
     def in_flight(self) -> int:
@@ -305,8 +309,8 @@ class Gateway:
         answered.seconds.observe(elapsed / 1e9)
         answered.overhead.observe((elapsed - call.upstream_ns) / 1e9)
         if call.usage.total:
-            answered.tokens_in.inc(call.usage.input)
-            answered.tokens_out.inc(call.usage.output)
+            self._metrics.tokens(call.known_model, "input").inc(call.usage.input)
+            self._metrics.tokens(call.known_model, "output").inc(call.usage.output)
 
 
 async def _close(events: Any) -> None:

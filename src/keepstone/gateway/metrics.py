@@ -22,8 +22,6 @@ class Answered:
     calls: Counter
     seconds: Histogram
     overhead: Histogram
-    tokens_in: Counter
-    tokens_out: Counter
 
 
 class Metrics:
@@ -37,7 +35,7 @@ class Metrics:
         self._calls = counter("calls", "calls answered", *CALL_LABELS)
         self._seconds = self._times("call_seconds", "from request to answer")
         self._overhead = self._times("overhead_seconds", "the call without the upstream")
-        self._tokens = counter("tokens", "tokens used", "model", "direction")
+        self.tokens = cache(counter("tokens", "tokens used", "model", "direction").labels)
         self.answered = cache(self._answered)
         self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
@@ -53,8 +51,6 @@ class Metrics:
             self._calls.labels(operation, model, outcome, reason),
             self._seconds.labels(operation),
             self._overhead.labels(operation),
-            self._tokens.labels(model, "input"),
-            self._tokens.labels(model, "output"),
         )
 
     def render(self) -> bytes:

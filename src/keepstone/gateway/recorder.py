@@ -29,6 +29,11 @@ Kind = Literal["exchange", "opened", "closed", "event"]
 class Log(Protocol):
     """What the recorder needs of the ledger."""
 
+    @property
+    def failure(self) -> LedgerError | None:
+        """Return why it cannot be written at the moment, `None` when all is well."""
+        ...
+
     def submit(self, record: bytes, waiter: object) -> None:
         """Queue a record; raise `LedgerError` when it cannot be accepted."""
         ...
@@ -37,9 +42,11 @@ class Log(Protocol):
 class _Closed:
     """A ledger that is not open yet."""
 
+    failure = LedgerError("the ledger is not open")
+
     def submit(self, record: bytes, waiter: object) -> None:
         """Refuse."""
-        raise LedgerError("the ledger is not open")
+        raise self.failure
 
 
 class Recorder:
@@ -65,6 +72,12 @@ class Recorder:
     def notify(self, waiters: Sequence[object], error: LedgerError | None) -> None:
         """Wake the waiters of one batch; called by the ledger's writer thread."""
         self._loop.call_soon_threadsafe(_settle, waiters, error)
+
+    @property
+    def failure(self) -> str:
+        """Return why no record can be written at the moment, empty when all is well."""
+        failure = self._log.failure
+        return "" if failure is None else failure.message
 
     async def record(self, call: Call, kind: Kind, now_ns: int) -> None:
         """Write the call's record and return once it is durable; raise `LedgerError` if it cannot be."""
