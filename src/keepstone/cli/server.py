@@ -17,6 +17,7 @@ import uvicorn
 
 from keepstone.core.errors import KeepstoneError, UsageError
 from keepstone.core.settings import Settings
+from keepstone.gateway.listener import BoundedHttp
 from keepstone.gateway.tls import TlsFiles
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.load import overlay_path
@@ -127,7 +128,7 @@ def serve(
     config = uvicorn.Config(
         "keepstone",
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -201,6 +202,8 @@ async def _watch(service: Service, settings: Settings, reload_now: asyncio.Event
             LOG.error("the changed policy is refused, the old one stays in force: %s", error.message)  # noqa: TRY400
         else:
             LOG.info("policy %s is in force", policy_hash)
+            if service.needs_restart:
+                LOG.warning("`record` of the policy has changed, which takes a restart to apply")
 
 
 async def _retain(service: Service) -> None:

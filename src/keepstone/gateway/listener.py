@@ -1,0 +1,79 @@
+"""HTTP towards callers: uvicorn's own protocol, with bounds where it has none.
+
+uvicorn bounds neither the size of a request's head nor the time it may take, and it goes on reading the body
+of a request that was answered already. Strangers could hold memory and connections that way. Each connection
+has one timer; a request costs three assignments.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+HEAD_S = 10.0
+"""A connection's first head must be whole after this time, a later one after at most twice of it."""
+LINGER_S = 5.0
+"""How long an answered caller may go on sending; cutting it off at once would lose it the answer."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection of a caller."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._in_head = True  # also between requests
+        self._head_bytes = 0
+        self._heads = 0
+        self._heads_then = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
+        """Start to watch the head."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer, which would keep the connection in memory."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; refuse a head that has grown too long."""
+        before, heads = self._in_head, self._heads
+        super().data_received(data)
+        if before and self._in_head and heads == self._heads:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The request's head is too long.")
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole, then let uvicorn start the call."""
+        self._in_head, self._head_bytes = False, 0
+        self._heads += 1
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the next bytes are another request's."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give a caller that still sends the body of an answered request a while to stop."""
+        super().on_response_complete()
+        if not self._in_head and not self.transport.is_closing():
+            self.loop.call_later(LINGER_S, self._abandon, self._heads)
+
+    def _abandon(self, heads: int) -> None:
+        if not self._in_head and heads == self._heads:
+            self.transport.abort()
+
+    def _look(self) -> None:
+        """Give up a connection whose head was unfinished at the last look already."""
+        begun = self._head_bytes > 0 or self._heads == 0
+        if self._in_head and begun and self._heads == self._heads_then:
+            self.transport.abort()
+            return
+        self._heads_then = self._heads if self._in_head and begun else -1
+        self._timer = self.loop.call_later(HEAD_S, self._look)
