@@ -256,6 +256,16 @@ def test_a_tool_call_that_is_blocked_never_leaves():
     assert texts(last) == [SORRY]
 
 
+@pytest.mark.parametrize("trace", ["", "disabled", "enabled", "enabled_full"])
+def test_a_trace_is_given_only_when_it_was_asked_for(trace):
+    stream, _ = governed(trace=trace)
+    _, last = play(stream, [START, *tool(f'{{"to":"{MAIL}"}}'), STOP, METADATA])
+    metadata = dict(frames_of(last))["metadata"]
+    assert ("trace" in metadata) == trace.startswith("enabled")
+    if trace.startswith("enabled"):
+        assert list(metadata["trace"]["guardrail"]["outputAssessments"]) == ["default"]
+
+
 def test_what_must_be_held_is_bounded(monkeypatch):
     monkeypatch.setattr(streaming, "MAX_HELD_CHARS", 100)
     stream, _ = governed()
@@ -407,7 +417,7 @@ def test_claude_s_events_keep_their_order_and_the_end_waits():
 
 @pytest.mark.parametrize("trace", ["", "enabled"])
 def test_a_blocked_claude_stream_is_one_that_its_client_can_read(trace):
-    stream, call = governed(Operation.INVOKE_MODEL_STREAM, trace=trace)
+    stream, _ = governed(Operation.INVOKE_MODEL_STREAM, trace=trace)
     before, last = play(stream, claude(PROSE, f"We meet at the {WORD} tonight. ", PROSE))
     sent = [(each["type"], each.get("index")) for each in documents(before + last)]
     deltas = [each for each in sent if each == ("content_block_delta", 0)]

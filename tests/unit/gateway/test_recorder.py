@@ -1,0 +1,127 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepstone.core.decision import Decision, Reason, ReasonCode
+from keepstone.core.errors import LedgerError, LedgerFull
+from keepstone.core.exchange import DataClass, Operation, TokenUsage
+from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.recorder import Recorder, _rfc3339
+from keepstone.ledger.record import FindingNote, decode
+from tests.unit.gateway.calls import admitted
+
+
+class Log:
+    """A ledger that keeps what it is given and settles it when it is told to."""
+
+    def __init__(self, error=None):
+        self.records, self.waiters, self._error = [], [], error
+
+    def submit(self, record, waiter):
+        if self._error is not None:
+            raise self._error
+        self.records.append(record)
+        self.waiters.append(waiter)
+
+
+def recording(use, log=None):
+    """Run `use(recorder, log)` with a recorder whose commitments are lengths."""
+
+    async def run():
+        recorder = Recorder(lambda data: f"hash-{len(data)}", Metrics())
+        if log is not None:
+            recorder.attach(log)
+        return await use(recorder, log)
+
+    return asyncio.run(run())
+
+
+def test_a_batch_wakes_all_its_waiters_and_only_those():
+    async def use(recorder, log):
+        calls = [asyncio.create_task(recorder.append(b"%d" % number)) for number in range(4)]
+        await asyncio.sleep(0)
+        assert log.records == [b"0", b"1", b"2", b"3"]
+        calls[1].cancel()
+        await asyncio.sleep(0)
+        await asyncio.to_thread(recorder.notify, log.waiters[:3], None)
+        await asyncio.gather(calls[0], calls[2])
+        assert not calls[3].done()
+        recorder.notify(log.waiters[3:], LedgerFull("the disk is full"))
+        with pytest.raises(LedgerFull, match="full"):
+            await calls[3]
+        return recorder._metrics.registry.get_sample_value("keepstone_ledger_failures_total")
+
+    assert recording(use, Log()) == 1
+
+
+@pytest.mark.parametrize("log", [None, Log(LedgerError("the ledger is closed"))], ids=["not open", "closed"])
+def test_a_record_that_is_not_taken_is_an_error(log):
+    async def use(recorder, _):
+        with pytest.raises(LedgerError, match="the ledger is"):
+            await recorder.append(b"record")
+
+    recording(use, log)
+
+
+def written(call, kind="exchange"):
+    async def use(recorder, log):
+        task = asyncio.create_task(recorder.record(call, kind, call.started_ns + 2_500_000))
+        await asyncio.sleep(0)
+        recorder.notify(log.waiters, None)
+        await task
+        return decode(log.records[0])
+
+    return recording(use, Log())
+
+
+def test_a_record_says_what_happened_and_nothing_of_what_was_said():
+    call = admitted(Operation.CONVERSE, "anthropic.claude-v2:1")
+    call.body, call.answer, call.status = b"secret words", b"secret answer!", 200
+    call.usage = TokenUsage(3, 4, 1, 2, estimated=True)
+    call.data_class = DataClass.CONFIDENTIAL
+    call.findings = [FindingNote("input", "EMAIL", "ANONYMIZED", 2, "email")]
+    call.refuse(Decision.refuse(ReasonCode.OUTPUT_BLOCKED, "because", "guardrails.default"), "inspect")
+    call.upstream, call.upstream_model, call.attempts = "a", "m", 2
+    record = written(call)
+    assert (record.kind, record.id, record.outcome, record.stage, record.status) == (
+        "exchange",
+        call.id,
+        "refuse",
+        "inspect",
+        200,
+    )
+    assert [each.code for each in record.reasons] == ["output_blocked", "allowed"]
+    assert (record.principal.id, record.principal.key_id, record.data_class) == (
+        "alice",
+        "k1",
+        "Confidential",
+    )
+    assert (record.tokens.input, record.tokens.cache_write, record.tokens.estimated) == (3, 2, True)
+    assert (record.content.request, record.content.response) == ("hash-12", "hash-14")
+    assert (record.bytes.request, record.bytes.response) == (12, 14)
+    assert record.findings == (FindingNote("input", "EMAIL", "ANONYMIZED", 2, "email"),)
+    assert record.latency_us.total == 2500
+    assert (record.upstream.name, record.upstream.model, record.upstream.attempts) == ("a", "m", 2)
+    assert record.policy == call.active.policy.hash
+
+
+def test_a_call_of_a_stranger_has_no_class_and_no_hashes():
+    call = admitted(Operation.CONVERSE, "m")
+    call.principal, call.route, call.decision = type(call.principal)("", "", ()), None, None
+    call.notes = [Reason(ReasonCode.INTERNAL, "x")]
+    record = written(call)
+    assert (record.data_class, record.operation, record.model, record.outcome) == ("", "", "", "")
+    assert (record.content.request, record.content.response) == ("", "")
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)), st.integers(0, 999))  # noqa: DTZ001
+def test_times_are_rfc_3339_with_microseconds(moment, nanoseconds):
+    aware = moment.replace(tzinfo=UTC)
+    wall_ns = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000 + nanoseconds
+    text = _rfc3339(wall_ns)
+    assert len(text) == 27
+    assert text.endswith("Z")
+    assert datetime.fromisoformat(text) == aware
