@@ -273,6 +273,7 @@ class Gateway:
 
     async def _end_stream(self, call: Call, stream: GovernedStream, last: bytes, send: Send) -> None:
         now = self._now()
+        stream.settle()
         call.upstream_ns = max(0, now - call.started_ns - stream.scan_ns)
         call.inspect_ns += stream.scan_ns
         call.answer_bytes = stream.released_bytes + len(last)

@@ -45,7 +45,7 @@ def test_the_certificate_is_for_loopback_and_the_host(host, tmp_path):
 @pytest.mark.parametrize(
     ("change", "kept"),
     [
-        (lambda folder: made(folder), True),
+        (made, True),
         (lambda folder: made(folder, now=NOW + LIFETIME - RENEW_BEFORE - timedelta(days=1)), True),
         (lambda folder: made(folder, now=NOW + LIFETIME - RENEW_BEFORE), False),
         (lambda folder: made(folder, host="gateway.example"), False),
