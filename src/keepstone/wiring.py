@@ -12,7 +12,7 @@ from typing import assert_never
 from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.core.clock import SystemClock
-from keepstone.core.errors import KeepstoneError, PolicyError
+from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
 from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
 from keepstone.gateway.app import Gateway
@@ -60,6 +60,7 @@ class Service:
         """Put the policy on disk in force and return its hash; an invalid one raises and changes nothing."""
         try:
             policy = await asyncio.to_thread(read_policy, self.settings)
+            before = dict(self.upstreams)
             active = build_active(policy, self.upstreams)
         except KeepstoneError as error:
             self.metrics.reloads.labels("refused").inc()
@@ -67,6 +68,9 @@ class Service:
             raise
         self.needs_restart = policy.record != self.durability
         self.gateway.active = active
+        for name, (_, upstream) in before.items():
+            if active.upstreams.get(name) is not upstream:
+                await upstream.close()
         self.metrics.reloads.labels("loaded").inc()
         await self.record("policy.loaded", {"file": str(self.settings.policy)})
         return policy.hash
@@ -148,6 +152,7 @@ def build_active(policy: CompiledPolicy, cache: UpstreamCache) -> Active:
     for name, config in document.upstreams.items():
         known = cache.get(name)
         fresh[name] = known if known and known[0] == config else (config, build_upstream(name, config))
+    cache.clear()
     cache.update(fresh)
     upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
     return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams))
@@ -175,26 +180,35 @@ def build_upstream(name: str, config: schema.Upstream) -> Upstream:
 def secret(
     reference: schema.SecretRef, upstream: str, environ: Mapping[str, str] = os.environ
 ) -> Callable[[], str]:
-    """Return how to read a secret; it is read once now, so that a missing one is told at start."""
-    if reference.file is not None:
-        path = Path(reference.file)
+    """Return how to read a secret; it is read once now, so that a missing one is told at start.
 
-        def read() -> str:
-            try:
-                return path.read_text().strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise PolicyError(f"upstream `{upstream}`: cannot read the secret in `{path}`") from error
-    else:
-        variable = reference.env or ""
+    Raises `PolicyError` now; what is returned raises `UpstreamError` when the secret has gone since.
+    """
 
-        def read() -> str:
-            value = environ.get(variable, "").strip()
-            if not value:
-                raise PolicyError(f"upstream `{upstream}`: environment variable `{variable}` is not set")
-            return value
+    def read() -> str:
+        try:
+            return _read_secret(reference, upstream, environ)
+        except PolicyError as error:  # it was there at the start: now it is the upstream that fails
+            raise UpstreamError(error.message, code="upstream.credentials") from error
 
-    read()
+    _read_secret(reference, upstream, environ)
     return read
+
+
+def _read_secret(reference: schema.SecretRef, upstream: str, environ: Mapping[str, str]) -> str:
+    if reference.file is None:
+        found = environ.get(reference.env or "", "").strip()
+        if not found:
+            raise PolicyError(f"upstream `{upstream}`: environment variable `{reference.env}` is not set")
+        return found
+    try:
+        found = Path(reference.file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"upstream `{upstream}`: cannot read the secret in `{reference.file}`"
+        raise PolicyError(message) from error
+    if not found:
+        raise PolicyError(f"upstream `{upstream}`: cannot read the secret in `{reference.file}`: it is empty")
+    return found
 
 
 def _origin(config: schema.BedrockUpstream | schema.OpenAIUpstream, url: str, ca_bundle: str) -> Origin:
