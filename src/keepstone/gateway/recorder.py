@@ -21,7 +21,7 @@ from keepstone.ledger.record import (
     encode,
 )
 
-GROUP = 4
+GROUP = 2
 LINGER_S = 0.001
 Kind = Literal["exchange", "opened", "closed", "event"]
 
@@ -52,7 +52,7 @@ class _Closed:
 class Recorder:
     """Hands records to the ledger's writer thread and wakes the calls whose record is on disk.
 
-    A sync costs the same for one record as for fifty. So records gather until a quarter of the calls in
+    A sync costs the same for one record as for fifty. So records gather until half of the calls in
     flight (`load`) wait for theirs, at most a millisecond; a lone call never waits for company.
     """
 
