@@ -40,18 +40,25 @@ gateway: {max_request_bytes: 2048}
 """
     )
 )
+_COMPILED = {}
 ALICE = Principal("alice", "api-key", ("engineer",), key_id="k1")
 
 
 def active(guardrails=None, upstreams=()):
     """Return the policy in force with these guardrails and upstreams, by name."""
-    compiled = {
-        name: compile_guardrail(name, config)
-        for name, config in (guardrails or {"default": schema.Guardrail()}).items()
-    }
+    configs = guardrails or {"default": schema.Guardrail()}
+    compiled = {name: _guardrail(name, config) for name, config in configs.items()}
     return Active(
         POLICY, MappingProxyType(compiled), MappingProxyType({each.name: each for each in upstreams})
     )
+
+
+def _guardrail(name, config):
+    """Compile each guardrail once: that costs more than the tests that use it."""
+    key = name, repr(config)
+    if key not in _COMPILED:
+        _COMPILED[key] = compile_guardrail(name, config)
+    return _COMPILED[key]
 
 
 def admitted(operation, model_id, in_force=None, *, guardrails=None) -> Call:

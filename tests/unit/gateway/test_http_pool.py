@@ -12,7 +12,7 @@ import uvloop
 
 from keepstone.core.errors import UpstreamError
 from keepstone.gateway.tls import local_certificate
-from keepstone.gateway.upstreams import http
+from keepstone.gateway.upstreams import connection
 from keepstone.gateway.upstreams.http import HttpPool, Origin, encode_request
 from tests.simulators.tls import server_context
 from tests.unit.gateway.scripted import CHUNKED, CLOSE, OK, serving, until
@@ -112,7 +112,7 @@ BROKEN = {
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
     "a control character in a header": HEAD + b"x-a: b\0c\r\ncontent-length: 0\r\n\r\n",
     "an upgrade": b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
-    "headers without end": HEAD + b"x-a: " + b"a" * (2 * http.MAX_HEAD_BYTES),
+    "headers without end": HEAD + b"x-a: " + b"a" * (2 * connection.MAX_HEAD_BYTES),
     "interim answers without end": b"HTTP/1.1 100 Continue\r\n\r\n" * 4000,
     "huge headers": HEAD + b"x-a: abcdefgh\r\n" * 10_000 + b"content-length: 0\r\n\r\n",
     "huge trailers": CHUNKED + b"0\r\n" + b"x-a: abcdefgh\r\n" * 10_000 + b"\r\n",
@@ -163,7 +163,7 @@ async def test_trailers_are_no_headers():
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 @on_loop
 async def test_an_error_too_large_to_hold_is_refused(streamed, monkeypatch):
-    monkeypatch.setattr(http, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(connection, "MAX_BODY_BYTES", 1000)
     answer = [b"HTTP/1.1 500 No\r\ncontent-length: 5000\r\n\r\n" + b"a" * 5000]
     async with pooled([answer]) as (pool, _):
         error = await refused(post(pool, stream=streamed))

@@ -13,13 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import httptools
-
 from keepstone.core.errors import UpstreamError
-
-MAX_HEAD_BYTES = 64 * 1024
-MAX_BODY_BYTES = 64 * 1024 * 1024
-STREAM_HIGH_WATER = 256 * 1024
+from keepstone.gateway.upstreams.connection import Connection
 
 Headers = Sequence[tuple[str, str]]
 
@@ -70,249 +65,12 @@ class Origin:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-class _Connection(asyncio.Protocol):
-    """One connection; the pool gives it one request at a time."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timeout = 0.0
-        self._used = False
-        self.closed = False
-        self._reset()
-
-    def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._head: asyncio.Future[None] | None = None
-        self._headers: dict[str, str] = {}
-        self._head_bytes = 0
-        self._unfinished = 0
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._chunks: deque[bytes] | None = None
-        self._waiting_bytes = 0
-        self._paused = False
-        self._arrival: asyncio.Future[None] | None = None
-        self._complete = False
-        self._keep_alive = False
-        self._head_done = False
-        self._got_bytes = False
-        self._error: UpstreamError | None = None
-
-    # --- asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # create_connection gives a Transport
-
-    def data_received(self, data: bytes) -> None:
-        if self._head is None or self._complete:
-            self._abort(_malformed("upstream sent data that nobody asked for"))
-            return
-        self._got_bytes = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._abort(_malformed("upstream tried to switch protocols"))
-        except httptools.HttpParserError as error:
-            ours = error.__context__  # what a callback raised
-            self._abort(
-                ours if isinstance(ours, UpstreamError) else _malformed("upstream's answer is not valid HTTP")
-            )
-        else:
-            self._check_head(len(data))
-            self._restart_timer()
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-        if self._head is None or self._complete:
-            return
-        framed = "content-length" in self._headers or "transfer-encoding" in self._headers
-        if self._head_done and not framed and exc is None:
-            self.on_message_complete()  # RFC 9112 6.3: neither length nor chunks, the close is the end
-            return
-        self._fail(
-            UpstreamError(
-                "upstream closed the connection before its answer was complete",
-                code="upstream.closed",
-                retryable=not self._got_bytes,
-            )
-        )
-
-    def _check_head(self, received: int) -> None:
-        """Bound what the parser keeps to itself: a header that does not end, interim answers without end."""
-        if not self._head_done:
-            self._unfinished += received
-            if self._unfinished > MAX_HEAD_BYTES:
-                self._abort(_malformed("upstream's headers are too large"))
-
-    # --- httptools callbacks
-
-    def on_message_begin(self) -> None:
-        if self._complete:
-            raise _malformed("upstream sent a second answer")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _malformed("upstream's headers are too large")
-        if not self._head_done:  # RFC 9110 6.5.1: trailers are no headers
-            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
-    def on_headers_complete(self) -> None:
-        if self._parser.get_status_code() < 200:  # an interim answer: the real one follows
-            self._headers.clear()
-            return
-        self._head_done = True
-        if self._head is not None and not self._head.done() and self._chunks is not None:
-            self._head.set_result(None)
-
-    def on_body(self, data: bytes) -> None:
-        self._body_bytes += len(data)
-        if self._chunks is None:
-            if self._body_bytes > MAX_BODY_BYTES:
-                raise _malformed("upstream's answer is too large")
-            self._body.append(data)
-            return
-        self._chunks.append(data)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes > STREAM_HIGH_WATER and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._wake()
-
-    def on_message_complete(self) -> None:
-        if not self._head_done:
-            return
-        self._complete = True
-        self._keep_alive = self._parser.should_keep_alive()  # the parser forgets it right after this
-        self._stop_timer()
-        if self._head is not None and not self._head.done():
-            self._head.set_result(None)
-        self._wake()
-
-    # --- one exchange
-
-    async def exchange(self, data: bytes, *, timeout: float, stream: bool) -> Response:
-        """Send one encoded request and wait for its whole answer, or for its head if `stream`."""
-        if self._used:
-            self._reset()
-        self._used = True
-        self._timeout = timeout
-        self._chunks = deque() if stream else None
-        self._head = self._loop.create_future()
-        if self.closed or self._transport is None:
-            raise UpstreamError("upstream closed an idle connection", code="upstream.closed", retryable=True)
-        self._transport.write(data)
-        self._start_timer()
-        try:
-            await self._head
-        except asyncio.CancelledError:
-            self._close()
-            raise
-        status = self._parser.get_status_code()
-        return Response(status, self._headers, b"".join(self._body))
-
-    async def next_chunk(self) -> bytes:
-        """Return the next piece of a streamed body, empty at its end; raise `UpstreamError` when cut."""
-        chunks = self._chunks
-        assert chunks is not None  # noqa: S101 - only called for a streamed exchange
-        while not chunks:
-            self._resume()
-            if self._error is not None:
-                raise self._error
-            if self._complete:
-                return b""
-            self._arrival = self._loop.create_future()
-            await self._arrival
-        chunk = chunks.popleft()
-        self._waiting_bytes -= len(chunk)
-        return chunk
-
-    async def collect(self) -> bytes:
-        """Return the whole body of a streamed exchange; raise `UpstreamError` when it is cut or too large."""
-        body = bytearray()
-        while chunk := await self.next_chunk():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise _malformed("upstream's answer is too large")
-        return bytes(body)
-
-    def _resume(self) -> None:
-        if self._paused and self._transport is not None and not self.closed:
-            self._paused = False
-            self._transport.resume_reading()
-            self._restart_timer()
-
-    @property
-    def reusable(self) -> bool:
-        """Say whether the next request may use this connection: the last answer ended beyond doubt."""
-        return self._complete and not self.closed and self._error is None and self._keep_alive
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._close()
-
-    # --- endings
-
-    def _wake(self) -> None:
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
-
-    def _fail(self, error: UpstreamError) -> None:
-        self._stop_timer()
-        if self._error is None:  # the first one is the cause: what was aborted is then lost, too
-            self._error = error
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(error)
-        self._wake()
-
-    def _abort(self, error: UpstreamError) -> None:
-        self._close()
-        if self._head is not None and not self._complete:
-            self._fail(error)
-
-    def _close(self) -> None:
-        self.closed = True
-        self._stop_timer()
-        if self._transport is not None:
-            self._transport.abort()
-
-    # --- silence
-
-    def _start_timer(self) -> None:
-        self._timer = self._loop.call_later(self._timeout, self._on_silence)
-
-    def _restart_timer(self) -> None:
-        if self._chunks is None or self._complete:
-            return
-        self._stop_timer()
-        if not self._paused and not self.closed:  # the silence of a server that is not listened to is ours
-            self._start_timer()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _on_silence(self) -> None:
-        late = UpstreamError(
-            f"upstream was silent for {self._timeout:g} s",
-            code="upstream.timeout",
-            retryable=not self._got_bytes,
-        )
-        self._abort(late)
-
-
 class HttpPool:
     """Keeps connections to one origin and sends requests over them."""
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection] = deque()
         self._closed = False
         self._slots = asyncio.Semaphore(origin.max_connections)
         self._tls = _tls_context(origin.ca_bundle) if origin.tls else None
@@ -357,7 +115,7 @@ class HttpPool:
             )
             raise UpstreamError(message, code="upstream.busy") from error
 
-    async def _exchange(self, data: bytes, *, stream: bool) -> tuple[_Connection, Response]:
+    async def _exchange(self, data: bytes, *, stream: bool) -> tuple[Connection, Response]:
         while self._idle:
             connection = self._idle.pop()
             if connection.closed:
@@ -371,28 +129,28 @@ class HttpPool:
         connection = await self._connect()
         return connection, await self._on(connection, data, stream=stream)
 
-    async def _on(self, connection: _Connection, data: bytes, *, stream: bool) -> Response:
-        return await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
+    async def _on(self, connection: Connection, data: bytes, *, stream: bool) -> Response:
+        return Response(*await connection.exchange(data, timeout=self.origin.timeout, stream=stream))
 
-    def end_stream(self, connection: _Connection) -> None:
+    def end_stream(self, connection: Connection) -> None:
         """Take back the connection and the slot of a stream that is over."""
         self.give_back(connection)
         self._slots.release()
 
-    def give_back(self, connection: _Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
         if connection.reusable and not self._closed:
             self._idle.append(connection)
         else:
             connection.close()
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         origin = self.origin
         try:
             async with asyncio.timeout(origin.connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(loop),
+                    lambda: Connection(loop),
                     origin.host,
                     origin.port,
                     ssl=self._tls,
@@ -420,7 +178,7 @@ class HttpPool:
 class Chunks:
     """The chunks of one streamed answer; its end, or `aclose`, frees the connection and the slot."""
 
-    def __init__(self, pool: HttpPool, connection: _Connection) -> None:
+    def __init__(self, pool: HttpPool, connection: Connection) -> None:
         self._pool = pool
         self._connection = connection
         self._over = False
@@ -449,10 +207,6 @@ class Chunks:
         if not self._over:
             self._over = True
             self._pool.end_stream(self._connection)
-
-
-def _malformed(message: str) -> UpstreamError:
-    return UpstreamError(message, code="upstream.malformed")
 
 
 def encode_request(authority: str, path: str, headers: Headers, body: bytes) -> bytes:
