@@ -31,6 +31,7 @@ identities:
 upstreams:
   dev: {{kind: dev}}
   slow: {{kind: dev, behaviour: slow, delay: 300ms}}
+  slower: {{kind: dev, behaviour: slow, delay: 2s}}
   failing: {{kind: dev, behaviour: failing, attempts: 1}}
   signed: {{kind: bedrock, attempts: 1, {here}}}
   stubborn: {{kind: bedrock, attempts: 3, {here}}}
@@ -39,6 +40,7 @@ upstreams:
 models:
   - {{id: "keepstone.*", upstreams: [dev]}}
   - {{id: "keepstone.slow", upstreams: [slow]}}
+  - {{id: "keepstone.slower", upstreams: [slower]}}
   - {{id: "keepstone.seeing", upstreams: [dev], guardrail: seeing}}
   - {{id: "apac.*", upstreams: [dev]}}
   - {{id: "us.*", upstreams: [bearer]}}

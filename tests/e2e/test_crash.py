@@ -122,7 +122,7 @@ class TestStop:
         with ThreadPoolExecutor(12) as crowd:
             stream = client.converse_stream(modelId="keepstone.slow", messages=user("hello"))
             calls = [
-                crowd.submit(gateway.post, "/model/keepstone.slow/converse", BODIES[0]) for _ in range(10)
+                crowd.submit(gateway.post, "/model/keepstone.slower/converse", BODIES[0]) for _ in range(10)
             ]
             until(lambda: "keepstone_calls_in_flight 11.0" in gateway.get("/metrics")[1])
             assert gateway.process is not None
