@@ -36,7 +36,8 @@ def mask(text: str, spans: Sequence[Span], kept: Iterable[Span], rules: Mapping[
     are all that were found.
     """
     masked = sorted(each for each in spans if rules[each.detector].outcome is Outcome.ANONYMIZED)
-    names = [each for each in kept if rules[each.detector].outcome is Outcome.ANONYMIZED]
+    names = sorted(each for each in kept if rules[each.detector].outcome is Outcome.ANONYMIZED)
+    starts = [each.start for each in names]
     parts: list[str] = []
     position = index = 0
     while index < len(masked):
@@ -44,7 +45,7 @@ def mask(text: str, spans: Sequence[Span], kept: Iterable[Span], rules: Mapping[
         while index < len(masked) and masked[index].start < end:
             end = max(end, masked[index].end)
             index += 1
-        inside = [each for each in names if start <= each.start < end]
+        inside = names[bisect_left(starts, start) : bisect_left(starts, end)]
         if not inside:  # hidden by a span that blocks: nothing of this text is shown
             continue
         winner = min(inside, key=lambda each: _precedence(each, rules))

@@ -90,9 +90,11 @@ class NumberSlot(Slot, eq=False):
 class KeySlot(Slot, eq=False):
     """A key of an object, as text; a replacement renames it and keeps every member.
 
-    `partner` is the slot of the member's value, whose address changes with the key.
+    `partner` is the slot of the member's value, whose address changes with the key. `numbers`, shared by the
+    slots of a document, has the next number for each object and name: renaming many keys stays linear.
     """
 
+    numbers: dict[tuple[int, str], int]
     partner: Slot | None = None
 
     @property
@@ -104,10 +106,11 @@ class KeySlot(Slot, eq=False):
         """Rename the key; two keys that are masked alike stay apart by a number."""
         if new == self.key:
             return
-        name, number = new, len(self.container)
+        name, place = new, (id(self.container), new)
         while name in self.container:
+            number = self.numbers.get(place, len(self.container))
+            self.numbers[place] = number + 1
             name = f"{new}_{number}"
-            number += 1
         self.container[name] = self.container.pop(self.key)
         self.key = name
         if self.partner is not None:
@@ -174,9 +177,10 @@ def is_identifier(value: str) -> bool:
 class Walk:
     """Collects the slots of one document, and the places of content that cannot be read as text."""
 
-    __slots__ = ("opaque", "slots")
+    __slots__ = ("_numbers", "opaque", "slots")
 
     def __init__(self) -> None:
+        self._numbers: dict[tuple[int, str], int] = {}
         self.slots: list[Slot] = []
         self.opaque: list[tuple[Any, Any]] = []
 
@@ -213,7 +217,7 @@ class Walk:
             if not (key == "type" and type(value) is str and value in JSON_TYPES):
                 self.tree(container, key, origin, depth)
             return
-        key_slot = KeySlot(container, key, origin)
+        key_slot = KeySlot(container, key, origin, self._numbers)
         self.slots.append(key_slot)
         first = len(self.slots)
         self.tree(container, key, origin, depth)
@@ -223,7 +227,7 @@ class Walk:
     def name(self, container: dict[str, Any], key: str, origin: Origin) -> None:
         """Collect a key whose value, an object, is walked by somebody else."""
         if key not in KEYWORDS:
-            self.slots.append(KeySlot(container, key, origin))
+            self.slots.append(KeySlot(container, key, origin, self._numbers))
 
     def plain(self, container: Any, key: Any, depth: int = 0) -> None:
         """Collect nothing from names, ids, constants and numbers, and everything that is not one."""
