@@ -5,6 +5,7 @@ to rules; a member that is in no table is walked as a tree of unknown origin. So
 without anything escaping inspection.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from keepstone.gateway.wire.slots import (
     Slot,
     Walk,
     decode_document,
+    encode_document,
     locate,
     readable_base64,
 )
@@ -221,10 +223,19 @@ def json_text(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
             return
         inside = Walk()
         inside.tree([root], 0, origin)
+        if _repeats_a_key(value):
+            container[key] = encode_document(root).decode()  # what was read, and no more, is sent on
         walk.slots.extend(EmbeddedSlot(container, key, origin, slot, root) for slot in inside.slots)
         return
     # A longer one would cost too much to write again for every mask: it is read as it stands.
     walk.text(container, key, origin)
+
+
+def _repeats_a_key(value: str) -> bool:
+    """Say whether an object in a JSON document has a key twice: its reader may take the other one."""
+    repeated: list[bool] = []
+    json.loads(value, object_pairs_hook=lambda pairs: repeated.append(len(dict(pairs)) < len(pairs)))
+    return any(repeated)
 
 
 def text_file(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
