@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.principal import Principal
 from keepstone.policy.compile import LimitRule
+from keepstone.policy.model_ids import names_of
 
 SLICES = 20
 MAX_WINDOWS = 100_000
@@ -136,7 +137,7 @@ def holders(rule: LimitRule, principal: Principal, model_id: str) -> tuple[str, 
         case "role":
             return tuple(role for role in principal.roles if ANY in rule.roles or role in rule.roles)
         case "model":
-            return (model_id,)
+            return (names_of(model_id)[-1],)  # an ARN spends what the plain id does
         case "organisation":
             return ("",)
 
