@@ -1,5 +1,6 @@
 """Bedrock's `ApplyGuardrail` answered here, and the trace of guardrails in an answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from keepstone.core.errors import RequestError
 from keepstone.guard.assessment import acted, coverage, undetected
 from keepstone.guard.guardrail import Direction, Guardrail, Inspection, Outcome, Text
 
+_QUOTED = re.compile(r"'.*'", re.DOTALL)
 _REASONS = {
     Outcome.NONE: "No action.",
     Outcome.ANONYMIZED: "Guardrail masked.",
@@ -76,7 +78,8 @@ def _decode(request: Mapping[str, Any]) -> _Request:
     try:
         return msgspec.convert(request, _Request)
     except msgspec.ValidationError as error:
-        raise RequestError(f"the body is not one of ApplyGuardrail: {error}") from error
+        fault = _QUOTED.sub("…", str(error))  # a wrong value may hold anything
+        raise RequestError(f"the body is not one of ApplyGuardrail: {fault}") from error
 
 
 def _outputs(guardrail: Guardrail, inspection: Inspection, direction: Direction) -> list[dict[str, str]]:
