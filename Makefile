@@ -24,7 +24,7 @@ demo: setup ## start a gateway, drive it with boto3, print what happened and why
 	$(BIN)/keepstone demo
 
 test: setup ## every test, with real clients
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 unit: setup ## the fast suite
 	$(BIN)/pytest tests/unit -n auto -q

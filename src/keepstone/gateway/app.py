@@ -8,7 +8,7 @@ record is durable; when the record cannot be written, the answer does not leave.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keepstone.core.decision import Decision, Outcome, ReasonCode
@@ -27,7 +27,7 @@ from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.wire.errors import render, stream_exception
-from keepstone.gateway.wire.eventstream import encode_exception
+from keepstone.gateway.wire.eventstream import WireEvent, encode_exception
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
@@ -234,30 +234,35 @@ class Gateway:
         call.stage, call.status = "stream", 200
         try:
             await self._recorder.record(call, "opened", self._now())
+            headers = answer.stream_headers(call, reply)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            last = await self._release(call, stream, reply.events, send)
         except LedgerError:
-            await _close(reply.events)
             refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
             await self._refuse(call, refusal, send)
             return
-        headers = answer.stream_headers(call, reply)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        finally:
+            await _close(reply.events)
+        await self._end_stream(call, stream, last, send)
+
+    async def _release(
+        self, call: Call, stream: GovernedStream, events: AsyncIterator[WireEvent], send: Send
+    ) -> bytes:
+        """Release what was scanned, as it comes; return the last frames, which wait for the record."""
         try:
-            async for event in reply.events:
+            async for event in events:
                 frames = stream.feed(event)
                 if frames:
                     await send({"type": "http.response.body", "body": frames, "more_body": True})
                 if stream.over:
                     break
-            last = stream.finish()
+            return stream.finish()
         except (UpstreamError, RequestError) as error:
-            last = self._broken(call, error)
+            return self._broken(call, error)
         except Exception:  # the head has left already, so the outermost door cannot answer any more
             LOG.exception("a stream failed inside the gateway", extra={"request": call.id})
             failed = KeepstoneError("the gateway failed to go on with this stream")
-            last = self._broken(call, failed, ReasonCode.INTERNAL)
-        finally:
-            await _close(reply.events)
-        await self._end_stream(call, stream, last, send)
+            return self._broken(call, failed, ReasonCode.INTERNAL)
 
     def _broken(
         self, call: Call, error: KeepstoneError, code: ReasonCode = ReasonCode.UPSTREAM_MALFORMED

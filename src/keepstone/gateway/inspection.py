@@ -83,6 +83,9 @@ def inspect_request(call: Call, metrics: Metrics) -> Decision | None:
 def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> Decision | None:
     """Inspect a whole answer and mask it in place; the refusal, if a guardrail blocks it."""
     found = body.response_slots(document)
+    refusal = _uninspectable(call, found, metrics)
+    if refusal is not None:
+        return refusal
     blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
     if blocked is None:
         return None

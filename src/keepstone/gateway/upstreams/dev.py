@@ -139,14 +139,13 @@ def _family_answer(model_id: str, text: str) -> dict[str, Any]:
     if family.name.endswith("embeddings") or not family.answers_in_text:
         return _embedding(family.name, text)
     document = family.blocked_response(text)
-    document.pop("amazon-bedrock-guardrailAction", None)
-    return document
+    return _spoken(document)
 
 
 def _family_events(model_id: str, text: str, used: TokenUsage) -> list[WireEvent]:
     family = family_for(model_id)
     documents = family.blocked_stream(text)
-    documents[-1].pop("amazon-bedrock-guardrailAction", None)
+    documents[-1] = _spoken(documents[-1])
     documents[-1]["amazon-bedrock-invocationMetrics"] = {
         "inputTokenCount": used.input,
         "outputTokenCount": used.output,
@@ -154,6 +153,15 @@ def _family_events(model_id: str, text: str, used: TokenUsage) -> list[WireEvent
         "firstByteLatency": 0,
     }
     return [WireEvent("event", "chunk", wrap_chunk(document)) for document in documents]
+
+
+def _spoken(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a guardrail's answer as a model's own: not intervened, not filtered."""
+    document.pop("amazon-bedrock-guardrailAction", None)
+    for result in (document, *document.get("results", ())):
+        if result.get("completionReason") == "CONTENT_FILTERED":
+            result["completionReason"] = "FINISH"
+    return document
 
 
 def _embedding(family: str, text: str) -> dict[str, Any]:
