@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from keepstone.core.errors import WireError
+from keepstone.gateway.wire.deltas import Kind
+from keepstone.gateway.wire.family.chat import CHAT
 from tests.e2e.conversation import CARD, EMAIL, user
 from tests.e2e.families import FAMILIES
 from tests.e2e.gateway_process import GatewayProcess
@@ -55,6 +58,23 @@ class TestHidden:
         body = json.dumps({"messages": messages, "max_tokens": 9}).encode()
         gateway.post(f"/model/{MISTRAL}/invoke", body)
         assert all(CARD not in request.body.decode() for request in bedrock.requests)
+
+
+class TestChoices:
+    """A caller that asks for several choices gets streams that interleave; each is scanned by itself."""
+
+    @staticmethod
+    def chunk(*numbers: int) -> Json:
+        return {"choices": [{"index": number, "delta": {"content": "4111"}} for number in numbers]}
+
+    def test_each_choice_is_a_flow_of_its_own(self) -> None:
+        first, second = CHAT.classify(self.chunk(0)), CHAT.classify(self.chunk(1))
+        assert (first.kind, second.kind) == (Kind.TEXT, Kind.TEXT)
+        assert first.channel != second.channel
+
+    def test_a_chunk_of_two_cannot_be_scanned(self) -> None:
+        with pytest.raises(WireError):
+            CHAT.classify(self.chunk(0, 1))
 
 
 class TestLimits:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keepstone.core.errors import WireError
 from keepstone.gateway.wire.deltas import Delta, Kind, flowing, is_text, padding, whole
 from keepstone.gateway.wire.family.shaped import BEDROCK, Document, Path, ShapedFamily, counted_at, settings
 from keepstone.gateway.wire.rules import (
@@ -76,12 +77,15 @@ _FLOWS: dict[str, tuple[Kind, Path]] = {
 
 
 def classify(document: Document) -> Delta:
-    """Return the meaning of one chunk; the channel of a tool call is its index."""
-    final = _is_last(document)
+    """Return the meaning of one chunk; the channel of a tool call is its index, a choice is a block.
+
+    Raises `WireError` for a chunk that continues several choices, which could not be held back one by one.
+    """
+    final, block = _is_last(document), _choice_index(document)
     for channel, (kind, path) in _FLOWS.items():
         if is_text(document, path) and (not final or _text_at(document, path)):
             name = f"{channel}{_call_index(document)}" if kind is Kind.HELD else channel
-            return flowing(kind, document, path, _CHUNK, block="0", channel=name, final=final)
+            return flowing(kind, document, path, _CHUNK, block=block, channel=name, final=final)
     return whole(Kind.END if final else Kind.METADATA, document, _CHUNK)
 
 
@@ -90,6 +94,16 @@ def _is_last(document: Any) -> bool:
         if type(holder) is list and holder and type(holder[0]) is dict:
             return any(holder[0].get(name) is not None for name in ("finish_reason", "stop_reason"))
     return False
+
+
+def _choice_index(document: Document) -> str:
+    choices = document.get("choices")
+    if type(choices) is not list or not choices or type(choices[0]) is not dict:
+        return "0"
+    if len(choices) > 1:
+        raise WireError("a chunk continues several choices at once")
+    index = choices[0].get("index")
+    return str(index) if type(index) is int else "0"
 
 
 def _text_at(document: Any, path: Path) -> str:
