@@ -23,6 +23,7 @@ from keepstone.guard.guardrail import Direction, Text
 from keepstone.guard.guardrail import Outcome as Judgement
 from keepstone.policy import schema
 from keepstone.policy.schema import Action, PiiType
+from tests.laws import examples
 from tests.unit.gateway.calls import active, admitted
 
 CLAUDE, TITAN, UNKNOWN = "anthropic.claude-v2:1", "amazon.titan-text-lite-v1", "maker.model-v1:0"
@@ -147,7 +148,7 @@ def said(operation, model, events, told=texts):
     return "".join(told(before)), "".join(told(last)), call.decision.reason.code, notes
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(_pieces, _cuts)
 def test_any_cutting_of_a_converse_stream_says_the_same(text, places):
     whole = said(Operation.CONVERSE_STREAM, CLAUDE, conversation(text))
@@ -232,7 +233,7 @@ def tool(*pieces, block=0):
 
 
 @given(_cuts)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 def test_a_tool_call_is_held_and_masked_whole(places):
     text = '{"to":"jane.doe\\u0040example.com","note":"at \\u0062lue sky"}'
     stream, call = governed()
@@ -372,7 +373,7 @@ FAMILIES = {"anthropic": (CLAUDE, claude), "titan": (TITAN, titan), "unknown": (
 
 
 @pytest.mark.parametrize(("model", "events"), FAMILIES.values(), ids=FAMILIES)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(_pieces, _cuts)
 def test_any_cutting_of_a_family_s_stream_says_the_same(model, events, text, places):
     streams = [

@@ -17,6 +17,7 @@ from keepstone.ledger.record import (
     decode,
     encode,
 )
+from tests.laws import examples
 
 TEXT = st.text(max_size=20)
 COUNT = st.integers(0, 2**53)
@@ -41,7 +42,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(RECORDS)
 def test_a_record_comes_back_and_has_one_byte_form(record):
     data = encode(record)

@@ -17,6 +17,7 @@ def stops_of(data: bytes) -> list[int]:
     return [frame.stop for frame in wal.scan(data)[0]]
 
 
+@pytest.mark.slow
 def test_a_log_cut_at_every_byte_recovers_all_that_was_acknowledged(tmp_path):
     source = crashed(tmp_path, published=0, tail=2)
     data = wal_of(source).read_bytes()
@@ -39,6 +40,7 @@ def test_a_log_cut_at_every_byte_recovers_all_that_was_acknowledged(tmp_path):
         shutil.rmtree(trial)
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_of_a_committed_ledger_is_found(tmp_path):
     ledger = crashed(tmp_path, published=3, tail=2)
     assert verify(ledger, KEY.verifier).verdict == "PASS"

@@ -13,6 +13,7 @@ from keepstone.core.principal import Principal
 from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
 from keepstone.policy.model_ids import Glob
 from keepstone.policy.schema import AllowRule, DenyRule, Role
+from tests.laws import examples
 
 LABELS = [each.label for each in DataClass]
 CALLS = [each for each in Operation if each is not Operation.APPLY_GUARDRAIL]
@@ -80,7 +81,7 @@ def _like(text: str, glob: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), text) is not None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(documents, calls, routes)
 def test_it_agrees_with_a_naive_model(
     document: dict[str, Role], facts: CallFacts, ceiling: DataClass
@@ -88,7 +89,7 @@ def test_it_agrees_with_a_naive_model(
     assert decide(document, facts, ceiling).allowed == naive(document, facts, ceiling)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(documents, calls, deny_rules, st.sampled_from("rst"))
 def test_another_denial_never_allows_more(
     document: dict[str, Role], facts: CallFacts, denial: DenyRule, name: str
@@ -100,7 +101,7 @@ def test_another_denial_never_allows_more(
     assert decide(document, facts).allowed or not decide(stricter, facts).allowed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(documents, calls)
 def test_a_denial_of_everything_overrides_every_allowance(
     document: dict[str, Role], facts: CallFacts
@@ -109,7 +110,7 @@ def test_a_denial_of_everything_overrides_every_allowance(
     assert not decide(walled, facts).allowed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(documents, calls)
 def test_less_sensitive_data_is_never_refused_where_more_is_allowed(
     document: dict[str, Role], facts: CallFacts
@@ -118,7 +119,7 @@ def test_less_sensitive_data_is_never_refused_where_more_is_allowed(
     assert decide(document, lower).allowed or not decide(document, facts).allowed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(documents, calls)
 def test_every_decision_has_a_reason_in_words(document: dict[str, Role], facts: CallFacts) -> None:
     decision = decide(document, facts)
@@ -201,7 +202,7 @@ def test_an_empty_policy_refuses() -> None:
     assert not Admission({}).decide(call(), route()).allowed
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(250))
 @example("ab*ba", "aba")
 @example("a*b*b", "ab")
 @given(st.text("ab*", min_size=1, max_size=8), st.text("ab", max_size=8))

@@ -12,6 +12,7 @@ from keepstone.policy.problems import Place
 from keepstone.policy.schema import Policy
 from keepstone.policy.shape import faults_of_shape
 from keepstone.policy.tree import Node
+from tests.laws import examples
 
 FULL: dict[str, Any] = {
     "version": 1,
@@ -100,7 +101,7 @@ def test_the_full_document_has_no_fault() -> None:
     assert list(faults_of_shape(node_of(FULL))) == []
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.sampled_from(places(FULL)[1:]), st.sampled_from(STRAY))
 def test_a_stray_value_is_a_fault_exactly_when_it_does_not_decode(path: tuple[Any, ...], stray: Any) -> None:
     document = changed(path, put(stray))

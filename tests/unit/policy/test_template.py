@@ -14,6 +14,7 @@ from keepstone.policy.duration import parse_duration
 from keepstone.policy.load import load_texts
 from keepstone.policy.schema import Action, PiiType, Policy
 from keepstone.policy.template import Answers, UpstreamKind, UseCase, default_policy, render
+from tests.laws import examples
 from tests.unit.policy.documents import problems_of
 
 JURISDICTIONS = [(), ("NO",), ("EU", "GB"), ("US-CA", "CA")]
@@ -74,7 +75,7 @@ def test_every_local_or_encrypted_url_gives_a_valid_policy(url: str) -> None:
     assert (upstream.base_url, upstream.api_key is None) == (url, not url.startswith("https"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cc", "Cs", "Cn", "Co")), min_size=1, max_size=30))
 def test_any_name_of_an_organisation_is_kept(name: str) -> None:
     if "\ufeff" not in name and name.strip():

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepstone.policy.tree import MAX_BYTES, Source, parse
+from tests.laws import examples
 from tests.unit.policy.documents import MINIMAL, loaded, problems_of
 
 
@@ -111,7 +112,7 @@ def _never_more_than_a_refusal(raw: bytes) -> None:
         (problem.message + problem.excerpt + problem.hint).encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_refused_or_loaded(raw: bytes) -> None:
     _never_more_than_a_refusal(raw)
@@ -122,13 +123,13 @@ _SYNTAX = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(_SYNTAX, max_size=60))
 def test_any_yaml_like_text_is_refused_or_loaded(parts: list[str]) -> None:
     _never_more_than_a_refusal("".join(parts).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, len(MINIMAL)), st.integers(0, 40), st.lists(_SYNTAX, max_size=8))
 def test_any_damage_to_a_document_is_refused_or_loaded(at: int, cut: int, parts: list[str]) -> None:
     _never_more_than_a_refusal((MINIMAL[:at] + "".join(parts) + MINIMAL[at + cut :]).encode())

@@ -100,6 +100,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_what_other_processes_commit_is_seen_at_the_next_look_up(engines, ring, database):
     # the database is opened twice here: closing a stray descriptor once dropped SQLite's locks
     KeyStore(engines()).all()

@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.laws import examples
 from wire_documents import converse_requests, shape_of, shaped
 
 from keepstone.core.errors import KeepstoneError, RequestError
@@ -210,7 +211,7 @@ def reached(document, text):
     return missed
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(converse_requests())
 def test_no_string_escapes_a_request(document) -> None:
     before = deepcopy(document)
@@ -221,7 +222,7 @@ def test_no_string_escapes_a_request(document) -> None:
     assert document == before
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(shaped(shape_of("Converse", "output")))
 def test_no_string_escapes_a_response(document) -> None:
     if not isinstance(document, dict):
@@ -229,7 +230,7 @@ def test_no_string_escapes_a_response(document) -> None:
     assert reached(document, converse.response_slots(document)) == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(converse_requests())
 def test_after_masking_everything_nothing_of_the_text_is_left(document) -> None:
     text = converse.request_slots(document)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.laws import examples
 from wire_documents import json_values, shape_of, shaped
 
 from keepstone.core.errors import WireError
@@ -174,7 +175,7 @@ event_types = st.sampled_from(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(event_types, st.data())
 def test_no_string_escapes_a_converse_stream(event_type, data) -> None:
     document = data.draw(shaped(stream.members[event_type]))
@@ -182,7 +183,7 @@ def test_no_string_escapes_a_converse_stream(event_type, data) -> None:
     assert [text for text in unreached(document, delta) if text != delta.text] == []
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.sampled_from(FAMILIES), st.data())
 def test_no_string_escapes_a_familys_stream(family, data) -> None:
     names = st.sampled_from(

@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.laws import examples
 from wire_documents import json_values
 
 from keepstone.core.exchange import TokenUsage
@@ -226,7 +227,7 @@ bodies = st.recursive(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.sampled_from(FAMILIES), st.dictionaries(words, bodies, max_size=4), st.booleans())
 def test_no_string_escapes_and_replacing_nothing_changes_nothing(family, document, is_request) -> None:
     before = deepcopy(document)

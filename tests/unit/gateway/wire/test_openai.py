@@ -6,6 +6,7 @@ import pytest
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.laws import examples
 from wire_documents import converse_requests, json_values, shape_of
 
 from keepstone.core.errors import RequestError, WireError
@@ -124,7 +125,7 @@ def test_what_cannot_be_carried_is_refused_not_dropped(block) -> None:
         to_openai(user(block), "m")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(converse_requests())
 def test_a_random_request_is_translated_or_refused(document) -> None:
     try:
