@@ -101,7 +101,10 @@ def list_keys(home: Path | None, output_format: str) -> None:
     from keepstone.store.keys import KeyStore
 
     now = time.time_ns()
-    store = KeyStore(open_database((home or from_environment().home) / "keepstone.db"))
+    database = (home or from_environment().home) / "keepstone.db"
+    if not database.exists():
+        raise UsageError(f"there is no `{database}`", hint="name the gateway's folder with `--home`")
+    store = KeyStore(open_database(database))
     rows = [
         {
             "id": key.id,

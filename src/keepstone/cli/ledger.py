@@ -163,7 +163,10 @@ def prove(which: str, directory: Path, out: Path | None, output_format: str) -> 
     index = _locate(reader, which)[-1]
     text = reader.prove(index).render()
     if out is not None:
-        out.write_text(text, "utf-8")
+        try:
+            out.write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write `{out}`: {error.strerror}") from error
         talk(f"proof of record {index} of {reader.size} written to {out}")
     elif output_format == "json":
         emit({"index": index, "size": reader.size, "proof": text}, "json")

@@ -1,5 +1,6 @@
 """`keepstone up`: everything embedded, on this machine, ready in a second."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,8 @@ def up(
             talk("keys exist already and are not shown again; `keepstone keys create` makes another")
         if tls and tls.bundle:
             click.echo(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
+        if not os.environ.get("AWS_DEFAULT_REGION") and not os.environ.get("AWS_REGION"):
+            talk("SDKs want a region, whatever it is: export AWS_DEFAULT_REGION=us-east-1")
         if service.ledger.repaired:
             talk(f"ledger: {service.ledger.repaired}")
         talk(

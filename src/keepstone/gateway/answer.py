@@ -11,6 +11,8 @@ from keepstone.gateway.call import Call
 from keepstone.gateway.ports import UpstreamReply
 from keepstone.gateway.wire.errors import ERRORS
 from keepstone.gateway.wire.slots import encode_document
+from keepstone.guard.apply import guardrail_trace
+from keepstone.guard.guardrail import Direction
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -76,15 +78,9 @@ def blocked(call: Call, decision: Decision) -> tuple[int, Headers, bytes]:
 
 def trace(call: Call) -> dict[str, Any]:
     """Return `trace.guardrail` as Bedrock shapes it, empty unless the caller asked for a trace."""
-    if not call.assessments:
-        return {}
-    found: dict[str, Any] = {}
-    for direction, name, assessment in call.assessments:
-        if direction == "INPUT":
-            found.setdefault("inputAssessment", {})[name] = assessment
-        else:
-            found.setdefault("outputAssessments", {}).setdefault(name, []).append(assessment)
-    return found
+    inputs = [(name, each) for direction, name, each in call.assessments if direction is Direction.INPUT]
+    outputs = [(name, each) for direction, name, each in call.assessments if direction is Direction.OUTPUT]
+    return guardrail_trace(inputs, outputs)
 
 
 def upstream_error(call: Call, reply: UpstreamReply, message: str) -> tuple[int, Headers, bytes]:

@@ -7,9 +7,10 @@ wait, and all of that waiting is in this file, in `forward` and in `recorder`. A
 record is durable; when the record cannot be written, the answer does not leave.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from typing import Any, TypeVar
 
 from keepstone.core.decision import Decision, Outcome, ReasonCode
 from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, StoreError, UpstreamError
@@ -19,21 +20,22 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.forward import Failure, forward
-from keepstone.gateway.inspection import apply_guardrail, inspect_answer, mask_text
+from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
 from keepstone.gateway.intake import CallerLeftError, Receive, read_body
+from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import page
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
-from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
+from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.wire.errors import render, stream_exception
 from keepstone.gateway.wire.eventstream import WireEvent, encode_exception
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-FORWARDED = b"x-amzn-bedrock-"
+LARGE_BYTES = 256 * 1024
+_T = TypeVar("_T")
 UNRECORDED = "the call cannot be recorded at the moment"
 LOG = logging.getLogger("keepstone.gateway")
 
@@ -98,6 +100,8 @@ class Gateway:
             refusal = await read_body(call, receive)
         if refusal is None:
             refusal = self._decide(call, AFTER_BODY)
+        if refusal is None:
+            refusal = await _beside(len(call.body), self._decide, call, INSPECT)
         if refusal is not None:
             await self._refuse(call, refusal, send)
             return
@@ -105,7 +109,7 @@ class Gateway:
         if call.route.operation is Operation.APPLY_GUARDRAIL:
             await self._apply_guardrail(call, send)
         else:
-            await self._forward(call, send)
+            await self._forward(call, receive, send)
 
     def _decide(self, call: Call, pipeline: Any) -> Decision | None:
         try:
@@ -122,7 +126,7 @@ class Gateway:
             return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")
         return None
 
-    async def _forward(self, call: Call, send: Send) -> None:
+    async def _forward(self, call: Call, receive: Receive, send: Send) -> None:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         call.stage = "forward"
         started = self._now()
@@ -132,11 +136,7 @@ class Gateway:
             call.route.model_id,
             encode_document(document),
             document,
-            tuple(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in call.headers.items()
-                if name.startswith(FORWARDED)
-            ),
+            forwarded_headers(call),
         )
         reply = await forward(call, request, self._metrics, _readable)
         call.upstream_ns = self._now() - started
@@ -146,7 +146,7 @@ class Gateway:
         elif reply.status >= 400:
             await self._pass_error(call, reply, send)
         elif reply.events is not None:
-            await self._stream(call, reply, send)
+            await self._stream(call, reply, receive, send)
         else:
             await self._answer(call, reply, send)
 
@@ -160,7 +160,8 @@ class Gateway:
         started = self._now()
         call.stage = "inspect"
         try:
-            refusal = inspect_answer(call, body, document, self._metrics)
+            size = len(reply.body)
+            refusal = await _beside(size, inspect_answer, call, body, document, self._metrics)
         except RequestError as error:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
             refusal = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message)
@@ -226,7 +227,7 @@ class Gateway:
 
     # --- streams
 
-    async def _stream(self, call: Call, reply: UpstreamReply, send: Send) -> None:
+    async def _stream(self, call: Call, reply: UpstreamReply, receive: Receive, send: Send) -> None:
         """Release a stream scanned piece by piece, between two durable records."""
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         assert reply.events is not None  # noqa: S101 - the caller has just looked
@@ -236,7 +237,8 @@ class Gateway:
             await self._recorder.record(call, "opened", self._now())
             headers = answer.stream_headers(call, reply)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            last = await self._release(call, stream, reply.events, send)
+            with Caller(receive, send) as caller:
+                last = await self._release(call, stream, reply.events, caller)
         except LedgerError:
             refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
             await self._refuse(call, refusal, send)
@@ -246,17 +248,24 @@ class Gateway:
         await self._end_stream(call, stream, last, send)
 
     async def _release(
-        self, call: Call, stream: GovernedStream, events: AsyncIterator[WireEvent], send: Send
+        self,
+        call: Call,
+        stream: GovernedStream,
+        events: AsyncIterator[WireEvent],
+        caller: Caller,
     ) -> bytes:
         """Release what was scanned, as it comes; return the last frames, which wait for the record."""
         try:
             async for event in events:
                 frames = stream.feed(event)
                 if frames:
-                    await send({"type": "http.response.body", "body": frames, "more_body": True})
+                    await caller.send(frames)
                 if stream.over:
                     break
+                caller.check()
             return stream.finish()
+        except CallerLeftError as error:
+            return self._broken(call, error, ReasonCode.CALLER_LEFT)
         except (UpstreamError, RequestError) as error:
             return self._broken(call, error)
         except Exception:  # the head has left already, so the outermost door cannot answer any more
@@ -270,9 +279,12 @@ class Gateway:
         """Return the exception that ends a stream which cannot go on."""
         if error.code == "upstream.timeout":
             code = ReasonCode.UPSTREAM_TIMED_OUT
-        if code is not ReasonCode.INTERNAL:
+        if code in (ReasonCode.UPSTREAM_MALFORMED, ReasonCode.UPSTREAM_TIMED_OUT):
             self._metrics.failures(call.upstream, error.code).inc()
-        decision = Decision.refuse(code, f"upstream `{call.upstream}` broke off the stream: {error.message}")
+        message = f"upstream `{call.upstream}` broke off the stream: {error.message}"
+        if code in (ReasonCode.CALLER_LEFT, ReasonCode.INTERNAL):
+            message = error.message
+        decision = Decision.refuse(code, message)
         call.refuse(decision, "forward")
         return encode_exception(*stream_exception(decision.reason))
 
@@ -317,6 +329,13 @@ class Gateway:
         if call.usage.total:
             self._metrics.tokens(call.known_model, "input").inc(call.usage.input)
             self._metrics.tokens(call.known_model, "output").inc(call.usage.output)
+
+
+async def _beside(size: int, inspect: Callable[..., _T], *arguments: Any) -> _T:
+    """Run an inspection at once, or in a thread if the text is so large that others would have to wait."""
+    if size <= LARGE_BYTES:
+        return inspect(*arguments)
+    return await asyncio.to_thread(inspect, *arguments)
 
 
 async def _close(events: Any) -> None:

@@ -12,7 +12,7 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.budget import Reservation
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.routes import Route
-from keepstone.guard.guardrail import Guardrail
+from keepstone.guard.guardrail import Direction, Guardrail
 from keepstone.ledger.record import FindingNote
 from keepstone.policy.admission import ModelRoute
 
@@ -48,7 +48,7 @@ class Call:
     stage: str = ""
     notes: list[Reason] = field(default_factory=list)
     findings: list[FindingNote] = field(default_factory=list)
-    assessments: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    assessments: list[tuple[Direction, str, dict[str, Any]]] = field(default_factory=list)
     usage: TokenUsage = NO_TOKENS
     status: int = 0
     retry_after: int | None = None
@@ -67,11 +67,12 @@ class Call:
         return self.model.id if self.model else ""
 
     def transform(self, code: ReasonCode, message: str) -> None:
-        """Note that content was changed: an admission becomes a transformation, its grounds stay."""
+        """Note that content was changed: an admission becomes a transformation; its grounds stay behind."""
+        if self.decision is not None and not self.decision.allowed:
+            self.notes.append(Reason(code, message))
+            return
         reasons = self.decision.reasons if self.decision else ()
-        if self.decision is None or self.decision.allowed:
-            self.decision = Decision(Outcome.TRANSFORM, reasons)
-        self.notes.append(Reason(code, message))
+        self.decision = Decision(Outcome.TRANSFORM, (Reason(code, message), *reasons))
 
     def refuse(self, decision: Decision, stage: str) -> None:
         """Let a refusal take the place of what was decided before, whose grounds stay behind it."""

@@ -15,7 +15,7 @@ from keepstone.gateway.bodies import Body, body_for
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire.rules import DocumentText
-from keepstone.gateway.wire.slots import KEYWORDS, Slot
+from keepstone.gateway.wire.slots import KEYWORDS, Slot, is_identifier
 from keepstone.guard import apply
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
 from keepstone.ledger.record import FindingNote
@@ -23,6 +23,16 @@ from keepstone.ledger.record import FindingNote
 HEADER_ID = b"x-amzn-bedrock-guardrailidentifier"
 HEADER_VERSION = b"x-amzn-bedrock-guardrailversion"
 HEADER_TRACE = b"x-amzn-bedrock-trace"
+FORWARDED = (
+    b"x-amzn-bedrock-accept",
+    b"x-amzn-bedrock-content-type",
+    HEADER_ID,
+    HEADER_VERSION,
+    HEADER_TRACE,
+    b"x-amzn-bedrock-performanceconfig-latency",
+    b"x-amzn-bedrock-service-tier",
+    b"x-amzn-bedrock-request-metadata",
+)
 VERSIONS = ("DRAFT", "1")
 
 _STEP = re.compile(r"[^.\[\]]+(?=[.\[]|$)|[0-9]{7,}")  # a name; a short index in brackets is none
@@ -48,8 +58,11 @@ def resolve_guardrails(call: Call) -> Decision | None:
         return None
     assert call.model is not None  # noqa: S101 - admit refuses a model without a route
     call.guardrails = (active.guardrails[call.model.guardrail],)
-    named, trace = _named_by_caller(call)
+    named, version, trace = _named_by_caller(call)
     guardrail = active.guardrails.get(_short(named))
+    if guardrail is not None and version not in VERSIONS:
+        message = f"guardrail `{guardrail.name}` of the policy has no such version, expected `DRAFT` or `1`"
+        return Decision.refuse(ReasonCode.GUARDRAIL_UNKNOWN, message)
     if guardrail is not None:
         call.trace = trace.lower()
         call.document.pop("guardrailConfig", None)
@@ -107,6 +120,23 @@ def note_findings(call: Call, findings: Sequence[Finding], direction: Direction,
         metrics.findings(where, each.type, each.action).inc(each.count)
 
 
+def forwarded_headers(call: Call) -> tuple[tuple[str, str], ...]:
+    """Return the caller's headers that go on to Bedrock: the known ones, with nothing in them to hide."""
+    found = []
+    for name in FORWARDED:
+        value = call.headers.get(name, b"").decode("latin-1")
+        if value and (is_identifier(value) or _is_clean(call, value)):
+            found.append((name.decode(), value))
+    return tuple(found)
+
+
+def _is_clean(call: Call, value: str) -> bool:
+    return all(
+        not guardrail.inspect([Text(value, "unknown")], Direction.INPUT).findings
+        for guardrail in call.guardrails
+    )
+
+
 def blocking(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings because of which a guardrail blocks."""
     return [each for each in findings if each.action == "BLOCKED"]
@@ -143,7 +173,10 @@ def inspect_slots(
 
 def _keep_assessment(call: Call, guardrail: Guardrail, inspection: Inspection, direction: Direction) -> None:
     if call.trace.startswith("enabled"):
-        call.assessments.append((direction.value, guardrail.name, inspection.assessment))
+        assessment = inspection.assessment
+        if direction is Direction.OUTPUT:  # a trace must not tell what the answer may not
+            assessment = apply.without_matches(assessment)
+        call.assessments.append((direction, guardrail.name, assessment))
 
 
 def shown_place(path: str) -> str:
@@ -166,11 +199,12 @@ def _uninspectable(call: Call, found: DocumentText, metrics: Metrics) -> Decisio
     return None
 
 
-def _named_by_caller(call: Call) -> tuple[str, str]:
+def _named_by_caller(call: Call) -> tuple[str, str, str]:
     config = call.document.get("guardrailConfig")
     if isinstance(config, dict):
-        return str(config.get("guardrailIdentifier", "")), str(config.get("trace", ""))
-    return _header(call, HEADER_ID), _header(call, HEADER_TRACE)
+        names = ("guardrailIdentifier", "guardrailVersion", "trace")
+        return str(config.get(names[0], "")), str(config.get(names[1], "")), str(config.get(names[2], ""))
+    return _header(call, HEADER_ID), _header(call, HEADER_VERSION), _header(call, HEADER_TRACE)
 
 
 def apply_guardrail(call: Call, metrics: Metrics) -> dict[str, Any]:

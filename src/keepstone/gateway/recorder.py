@@ -126,7 +126,7 @@ class Recorder:
             time=_rfc3339(call.wall_ns),
             principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
             operation=route.operation.value if route else "",
-            model=(route.model_id or route.guardrail_id) if route else "",
+            model=(route.model_id or route.guardrail_id) if route and principal.id else "",
             data_class=call.data_class.label if principal.id else "",
             policy=call.active.policy.hash,
             outcome=decision.outcome.value if decision else "",

@@ -116,8 +116,11 @@ def inspect_input(call: Call, stores: Stores) -> Decision | None:
 BEFORE_BODY: tuple[tuple[str, Stage], ...] = (("identify", identify), ("admit", admit))
 """What is decided before a byte of the body is read, so that strangers cannot make the gateway work."""
 
-AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget), ("inspect", inspect_input))
-"""What is decided with the whole request at hand; `forward`, the output's inspection and `record` follow."""
+AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget))
+"""What is decided with the whole request at hand."""
+
+INSPECT: tuple[tuple[str, Stage], ...] = (("inspect", inspect_input),)
+"""The last word before `forward`; the output's inspection and `record` follow that."""
 
 
 def decide(call: Call, stores: Stores, pipeline: tuple[tuple[str, Stage], ...]) -> Decision | None:

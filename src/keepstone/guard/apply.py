@@ -18,6 +18,12 @@ _REASONS = {
 }
 
 
+_QUOTING = {  # policy -> list of findings -> the member that names what was found
+    "sensitiveInformationPolicy": {"piiEntities": "type", "regexes": "name"},
+    "wordPolicy": {"customWords": "type", "managedWordLists": "type"},
+}
+
+
 class _TextBlock(msgspec.Struct):
     text: str
     qualifiers: list[Literal["grounding_source", "query", "guard_content"]] = []
@@ -72,6 +78,18 @@ def guardrail_trace(
             collected.setdefault(name, []).append(dict(assessment))
         trace["outputAssessments"] = collected
     return trace
+
+
+def without_matches(assessment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an assessment in which each quoted match is replaced by its type or name, in braces."""
+    found = dict(assessment)
+    for policy, kinds in _QUOTING.items():
+        if policy in found:
+            found[policy] = {
+                kind: [{**each, "match": f"{{{each.get(kinds[kind], kind)}}}"} for each in entries]
+                for kind, entries in found[policy].items()
+            }
+    return found
 
 
 def _decode(request: Mapping[str, Any]) -> _Request:

@@ -222,7 +222,10 @@ def _gaps(policy: Policy) -> Iterator[str]:
 
 def _guardrail_gaps(guardrail: Guardrail) -> Iterator[str]:
     seen = {name for name, action in guardrail.pii.items() if _acts_both_ways(action)}
-    missing = [each.value for each in PiiType if each not in seen]
+    covered = set(seen)
+    if _acts_both_ways(guardrail.credentials):  # `pii` may say otherwise of these two, and then counts
+        covered |= {PiiType.AWS_ACCESS_KEY, PiiType.AWS_SECRET_KEY} - guardrail.pii.keys()
+    missing = [each.value for each in PiiType if each not in covered]
     if not seen:
         yield "no personal data is masked or blocked in both directions."
     elif missing:

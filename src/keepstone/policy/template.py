@@ -152,7 +152,7 @@ data:
 def _identities(answers: Answers, caller: tuple[str, str], *, top: DataClass, ceiling: DataClass) -> str:
     proportion = _PROPORTION[answers.data_class]
     role, who = caller
-    analyst = min(top, DataClass.INTERNAL)
+    analyst = min(top, max(answers.data_class, DataClass.INTERNAL))
     operations = [*_CALLS, "ApplyGuardrail"] if answers.use_case in _CHECKS_TEXT_ALONE else _CALLS
     return f"""\
 identities:

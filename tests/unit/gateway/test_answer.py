@@ -7,6 +7,7 @@ from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import Operation, TokenUsage
 from keepstone.gateway import answer
 from keepstone.gateway.ports import UpstreamReply
+from keepstone.guard.guardrail import Direction
 from keepstone.policy import schema
 from tests.unit.gateway.calls import admitted
 
@@ -122,7 +123,7 @@ def test_a_blocked_answer_is_in_the_guardrails_words(decision, message):
 
 def test_a_trace_is_shaped_as_bedrock_shapes_it():
     one, two = {"a": 1}, {"b": 2}
-    noted = [("INPUT", "g", one), ("OUTPUT", "g", one), ("OUTPUT", "g", two), ("OUTPUT", "h", two)]
+    noted = [(Direction.INPUT, "g", one), (Direction.OUTPUT, "g", one), ("OUTPUT", "g", two), ("OUTPUT", "h", two)]
     assert answer.trace(call_of(assessments=noted)) == {
         "inputAssessment": {"g": one},
         "outputAssessments": {"g": [one, two], "h": [two]},

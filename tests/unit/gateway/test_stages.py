@@ -8,7 +8,7 @@ from keepstone.core.principal import Principal
 from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import new_call
 from keepstone.gateway.metrics import Metrics
-from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, Stores, begin, decide
+from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
 from keepstone.policy import schema
 from tests.unit.gateway.calls import ALICE, active
 
@@ -44,7 +44,7 @@ def called(path=MODEL, headers=(), body=SAID, *, within=None, principal=ALICE, k
     call = new_call(guarded, sent if key else dict(headers))
     begin(call, "POST", path)
     call.body = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    refusal = decide(call, held, BEFORE_BODY) or decide(call, held, AFTER_BODY)
+    refusal = decide(call, held, (*BEFORE_BODY, *AFTER_BODY, *INSPECT))
     return call, refusal
 
 

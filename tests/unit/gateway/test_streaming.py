@@ -118,7 +118,8 @@ def test_masked_text_is_noted_once():
     assert "".join(texts(before)) == "Write to {EMAIL} or {EMAIL} today."
     assert [(each.where, each.type, each.count) for each in call.findings] == [("output", "EMAIL", 2)]
     assert call.decision.outcome is Outcome.TRANSFORM
-    assert [each.code for each in call.notes] == [ReasonCode.OUTPUT_MASKED]
+    assert [each.code for each in call.decision.reasons].count(ReasonCode.OUTPUT_MASKED) == 1
+    assert call.decision.reason.code is ReasonCode.OUTPUT_MASKED
 
 
 _pieces = st.lists(
@@ -159,7 +160,9 @@ def test_any_cutting_of_a_converse_stream_says_the_same(text, places):
         assert (code, last) == (ReasonCode.OUTPUT_BLOCKED, SORRY)
         assert judged(before).action is Judgement.NONE
     else:
-        assert (code, last, before) == (ReasonCode.ALLOWED, "", inspected.texts[0])
+        masked = inspected.action is Judgement.ANONYMIZED
+        expected = ReasonCode.OUTPUT_MASKED if masked else ReasonCode.ALLOWED
+        assert (code, last, before) == (expected, "", inspected.texts[0])
 
 
 @pytest.mark.parametrize("lead", ["", PROSE], ids=["at once", "after some text"])
@@ -400,7 +403,8 @@ def test_a_family_s_mask_is_noted(model, events):
     play(stream, events("Write to ", MAIL))
     assert call.decision.outcome is Outcome.TRANSFORM
     assert [(each.type, each.count) for each in call.findings] == [("EMAIL", 1)]
-    assert [each.code for each in call.notes] == [ReasonCode.OUTPUT_MASKED]
+    assert [each.code for each in call.decision.reasons].count(ReasonCode.OUTPUT_MASKED) == 1
+    assert call.decision.reason.code is ReasonCode.OUTPUT_MASKED
 
 
 def test_claude_s_events_keep_their_order_and_the_end_waits():

@@ -3,7 +3,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from keepstone.core.errors import RequestError
-from keepstone.guard.apply import apply_guardrail, guardrail_trace
+from keepstone.guard.apply import apply_guardrail, guardrail_trace, without_matches
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Direction, Text
 from keepstone.policy import schema
@@ -125,3 +125,24 @@ def test_trace_has_bedrocks_shape():
     trace = guardrail_trace([("shop", found)], [("shop", found), ("shop", found)])
     _assert_shape(trace, MODEL.shape_for("GuardrailTraceAssessment"))
     assert len(trace["outputAssessments"]["shop"]) == 2
+
+
+def test_a_trace_without_matches_keeps_everything_else():
+    quoted = {
+        "sensitiveInformationPolicy": {
+            "piiEntities": [{"match": "a@example.com", "type": "EMAIL", "action": "ANONYMIZED"}],
+            "regexes": [{"match": "T-1", "name": "ticket", "action": "BLOCKED"}],
+        },
+        "wordPolicy": {"customWords": [{"match": "falcon", "action": "BLOCKED"}]},
+        "contentPolicy": {"filters": []},
+    }
+    told = without_matches(quoted)
+    assert told == {
+        "sensitiveInformationPolicy": {
+            "piiEntities": [{"match": "{EMAIL}", "type": "EMAIL", "action": "ANONYMIZED"}],
+            "regexes": [{"match": "{ticket}", "name": "ticket", "action": "BLOCKED"}],
+        },
+        "wordPolicy": {"customWords": [{"match": "{customWords}", "action": "BLOCKED"}]},
+        "contentPolicy": {"filters": []},
+    }
+    assert quoted["wordPolicy"]["customWords"][0]["match"] == "falcon"

@@ -19,7 +19,8 @@ from keepstone.gateway.wire import converse
 from keepstone.gateway.wire.count_tokens import unwrap
 from keepstone.gateway.wire.deltas import wrap_chunk
 from keepstone.gateway.wire.eventstream import WireEvent
-from keepstone.gateway.wire.families import family_for
+from keepstone.gateway.wire.families import Family, family_for
+from keepstone.gateway.wire.family.anthropic import MESSAGES
 from keepstone.gateway.wire.slots import Origin, encode_document
 from keepstone.policy.schema import DevBehaviour
 
@@ -63,12 +64,12 @@ class DevelopmentModel:
             case Operation.CONVERSE_STREAM:
                 return UpstreamReply(200, {}, events=self._paced(_converse_events(text, used)))
             case Operation.INVOKE_MODEL:
-                reply = _json(_family_answer(request.model_id, text))
+                reply = _json(_family_answer(_family(request), text))
                 reply.headers = dict(zip(_COUNTS, (str(used.input), str(used.output)), strict=True))
                 return reply
             case _:
                 return UpstreamReply(
-                    200, {}, events=self._paced(_family_events(request.model_id, text, used))
+                    200, {}, events=self._paced(_family_events(_family(request), text, used))
                 )
 
     async def close(self) -> None:
@@ -134,16 +135,19 @@ def _converse_events(text: str, used: TokenUsage) -> list[WireEvent]:
     return [WireEvent("event", name, encode_document(document)) for name, document in documents]
 
 
-def _family_answer(model_id: str, text: str) -> dict[str, Any]:
-    family = family_for(model_id)
+def _family(request: UpstreamRequest) -> Family:
+    """Return the family of the model id, or of the body where the id names none."""
+    return MESSAGES if "anthropic_version" in request.document else family_for(request.model_id)
+
+
+def _family_answer(family: Family, text: str) -> dict[str, Any]:
     if family.name.endswith("embeddings") or not family.answers_in_text:
         return _embedding(family.name, text)
     document = family.blocked_response(text)
     return _spoken(document)
 
 
-def _family_events(model_id: str, text: str, used: TokenUsage) -> list[WireEvent]:
-    family = family_for(model_id)
+def _family_events(family: Family, text: str, used: TokenUsage) -> list[WireEvent]:
     documents = family.blocked_stream(text)
     documents[-1] = _spoken(documents[-1])
     documents[-1]["amazon-bedrock-invocationMetrics"] = {
