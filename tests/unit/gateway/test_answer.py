@@ -123,7 +123,8 @@ def test_a_blocked_answer_is_in_the_guardrails_words(decision, message):
 
 def test_a_trace_is_shaped_as_bedrock_shapes_it():
     one, two = {"a": 1}, {"b": 2}
-    noted = [(Direction.INPUT, "g", one), (Direction.OUTPUT, "g", one), ("OUTPUT", "g", two), ("OUTPUT", "h", two)]
+    into, out = Direction.INPUT, Direction.OUTPUT
+    noted = [(into, "g", one), (out, "g", one), (out, "g", two), (out, "h", two)]
     assert answer.trace(call_of(assessments=noted)) == {
         "inputAssessment": {"g": one},
         "outputAssessments": {"g": [one, two], "h": [two]},
