@@ -1,5 +1,6 @@
 """Checksums and number ranges of the identifiers we recognise; each takes the text of a value."""
 
+import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from itertools import cycle
 
@@ -9,6 +10,8 @@ def digits_of(value: str) -> list[int]:
     return [ord(each) - 48 for each in value if "0" <= each <= "9"]
 
 
+_NO_DIGITS = re.compile(r"[^0-9]+")
+_BETWEEN_GROUPS = re.compile(r"[\s\-\u2010-\u2015]+")
 _DOUBLED = {"0": 0, "1": 2, "2": 4, "3": 6, "4": 8, "5": 1, "6": 3, "7": 5, "8": 7, "9": 9}
 
 
@@ -19,7 +22,7 @@ def luhn(value: str) -> bool:
 
 
 def _digit_text(value: str) -> str:
-    return value.replace(" ", "").replace("-", "").replace(".", "")
+    return _NO_DIGITS.sub("", value)
 
 
 # Issuer prefix (as a range of its first digits) -> lengths in use (ISO/IEC 7812 register, networks' rules).
@@ -83,7 +86,7 @@ _IBAN_LENGTHS = {country: length for length, codes in _IBAN_COUNTRIES.items() fo
 
 def iban(value: str) -> bool:
     """Say whether `value` is an IBAN: its country's length, and mod 97 is 1 (ISO 13616, ISO 7064)."""
-    compact = value.replace(" ", "").replace("-", "").upper()
+    compact = _BETWEEN_GROUPS.sub("", value).upper()
     if len(compact) != _IBAN_LENGTHS.get(compact[:2]):
         return False
     return int("".join(str(int(each, 36)) for each in compact[4:] + compact[:4])) % 97 == 1

@@ -116,7 +116,7 @@ def _accepted(value: bytes, validate: Validator) -> int:
     """Return how many bytes of `value` are valid: all, or all but its last words (`card` then ` 123`)."""
     text = value.decode()
     while text and not validate(text):
-        text = text.rpartition(" ")[0]
+        text = "".join(text.rsplit(maxsplit=1)[:-1])
     return len(text.encode())
 
 

@@ -3,10 +3,26 @@
 from keepstone.detect import checksums as check
 from keepstone.detect.recogniser import LINK, Recogniser
 
-_CARD_FORMS = (
-    r"\d{4}-\d{4}-\d{4}-\d{4}(?:-\d{3})?|\d{4} \d{4} \d{4} \d{4}(?: \d{3})?"
-    r"|\d{4}[ \-]\d{6}[ \-]\d{4,5}|\d{12,19}"
-)
+# What people, and programs that lay out text, put between groups; at most two of them.
+_IN_LINE = "[ \\t\u00a0\u2000-\u200a\u202f\u2010-\u2015\\-]"
+_SPACE = "[\\s\u00a0\u2000-\u200a\u202f\u2010-\u2015\\-]"
+_GAP_CHARS = "\\s\u00a0\u2000-\u200a\u202f._/\u2010-\u2015\\-"
+_GAP = f"[{_GAP_CHARS}]"
+_DASH = "[\\-\u2010-\u2015]"
+
+_APART = r"\b|[A-Za-z_]"  # beside a value of digits stands anything but a digit
+# What also lists of figures look like is a card only where no figure comes before or after it.
+_LONE_BEFORE = rf"^{_GAP}{{0,2}}|[^\d{_GAP_CHARS}]{_GAP}?|\D{_GAP}{{2}}"
+_LONE_AFTER = rf"{_GAP}{{0,2}}$|{_GAP}?[^\d{_GAP_CHARS}]|{_GAP}{{2}}\D"
+
+
+def _grouped(gap: str) -> str:
+    gap = f"{gap}{{1,2}}"
+    return rf"(?:\d{{4}}{gap}){{3}}\d{{4}}|\d{{4}}{gap}\d{{6}}{gap}\d{{4,5}}"
+
+
+def _long(gap: str) -> str:
+    return rf"(?:\d{{4}}{gap}{{1,2}}){{4}}\d{{3}}"
 
 
 def _has_digits(value: str) -> bool:
@@ -26,7 +42,25 @@ ROWS: tuple[Recogniser, ...] = (
     Recogniser(
         "card.number",
         "CREDIT_DEBIT_CARD_NUMBER",
-        rf"\b(?:{_CARD_FORMS})\b",
+        rf"{_grouped(_IN_LINE)}|\b\d{{12,19}}\b|\d{{15,16}}",
+        before=_APART,
+        after=_APART,
+        validate=check.card_number,
+    ),
+    Recogniser(
+        "card.number.long",
+        "CREDIT_DEBIT_CARD_NUMBER",
+        _long(_IN_LINE),
+        before=_APART,
+        after=_APART,
+        validate=check.card_number,
+    ),
+    Recogniser(
+        "card.number.lone",
+        "CREDIT_DEBIT_CARD_NUMBER",
+        rf"{_long(_GAP)}|{_grouped(_GAP)}|\d{{8}}{_SPACE}{{1,2}}\d{{8}}|\d(?:{_GAP}\d){{12,18}}",
+        before=_LONE_BEFORE,
+        after=_LONE_AFTER,
         validate=check.card_number,
     ),
     Recogniser(
@@ -46,7 +80,9 @@ ROWS: tuple[Recogniser, ...] = (
     Recogniser(
         "iban",
         "INTERNATIONAL_BANK_ACCOUNT_NUMBER",
-        r"\b[A-Z]{2}\d{2}(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?\b",
+        rf"[A-Z]{{2}}\d{{2}}(?:{_SPACE}{{0,2}}[A-Z0-9]{{4}}){{2,7}}(?:{_SPACE}{{0,2}}[A-Z0-9]{{1,3}})?",
+        before=r"\b|_",
+        after=r"\b|_",
         validate=check.iban,
     ),
     Recogniser(
@@ -82,7 +118,7 @@ ROWS: tuple[Recogniser, ...] = (
     Recogniser(
         "us.ssn",
         "US_SOCIAL_SECURITY_NUMBER",
-        r"\d{3}-\d{2}-\d{4}",
+        rf"\d{{3}}{_DASH}\d{{2}}{_DASH}\d{{4}}",
         before=r"^|[^\w.\-]",
         after=r"$|[^\w\-]",
         validate=check.us_ssn,
@@ -90,7 +126,7 @@ ROWS: tuple[Recogniser, ...] = (
     Recogniser(
         "us.ssn.named",
         "US_SOCIAL_SECURITY_NUMBER",
-        r"\d{3}[ .]?\d{2}[ .]?\d{4}\b",
+        rf"\d{{3}}{_GAP}{{0,2}}\d{{2}}{_GAP}{{0,2}}\d{{4}}\b",
         before=r"\b(?i:ssn|social security|soc sec|ss)" + LINK,
         validate=check.us_ssn,
     ),
