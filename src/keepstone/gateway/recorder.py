@@ -22,7 +22,7 @@ from keepstone.ledger.record import (
 )
 
 GROUP = 2
-LINGER_S = 0.001
+LINGER_S = 0.002
 Kind = Literal["exchange", "opened", "closed", "event"]
 
 
