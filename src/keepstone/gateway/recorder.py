@@ -53,7 +53,7 @@ class Recorder:
     """Hands records to the ledger's writer thread and wakes the calls whose record is on disk.
 
     A sync costs the same for one record as for fifty. So records gather until half of the calls in
-    flight (`load`) wait for theirs, at most a millisecond; a lone call never waits for company.
+    flight (`load`) wait for theirs, at most two milliseconds; a lone call never waits for company.
     """
 
     def __init__(self, commit: Callable[[bytes], str], metrics: Metrics) -> None:
