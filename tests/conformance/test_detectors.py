@@ -42,7 +42,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "password.quoted": ('"password": "«solidgold»"', '"password": "<yours1!>"'),
     "password.said": ("my password is «hunter2!x»", "my password is required here"),
     "card.number": ("card «4111 1111 1111 1111», ok", "card 4111 1111 1111 1112 order 1234567812345670"),
-    "card.number.long": ("card «4111 1111 1111 1111 003», ok", "card 4111 1111 1111 1111 004, ok"),
+    "card.number.long": ("card «4111 1111 1111 1111 003», ok", "card 4111 1111 1111 1112 004, ok"),
     "card.number.lone": ("card «4111.1111.1111.1111», ok", "card 4111.1111.1111.1112, ok"),
     "card.cvv": ("CVV: «123»", "CVV is secret, room 123"),
     "card.expiry": ("expiry date: «09/27»", "the date 09/27 and exp 13/27"),
