@@ -69,10 +69,8 @@ def cli_page() -> str:
 
 
 def _helps(command: click.Command, name: str, parent: click.Context | None) -> Iterable[tuple[str, str]]:
-    settings = {
-        **command.context_settings,
-        "terminal_width": WIDTH,
-    }  # click keeps the help option it made first
+    # click keeps the help option that it made first, so it has to be made as the real command makes it
+    settings = {**command.context_settings, "terminal_width": WIDTH}
     context = click.Context(command, info_name=name, parent=parent, **settings)
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
