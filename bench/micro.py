@@ -93,7 +93,7 @@ def ledger_append_64() -> Iterator[Operation]:
         def batch() -> object:
             told.clear()
             for number in range(64):
-                ledger.submit(record, number)
+                ledger.submit([(record, number)])
             while sum(told) < 64:
                 time.sleep(0.0001)
             return told

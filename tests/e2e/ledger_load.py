@@ -29,7 +29,7 @@ def main(home: Path, first: int, in_flight: int, window_ms: float, count: int) -
     number = first
     while not count or number < first + count:
         room.acquire()
-        ledger.submit(b'{"number":%d,"padding":"%s"}' % (number, b"." * (number % 700)), number)
+        ledger.submit([(b'{"number":%d,"padding":"%s"}' % (number, b"." * (number % 700)), number)])
         number += 1
     ledger.close()
 

@@ -153,7 +153,7 @@ def test_only_full_bundles_of_old_records_are_removed(tmp_path):
     with opened(tmp_path) as ledger:
         for second in range(600):
             time = f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}.000000Z"
-            ledger.submit(encode(ExchangeRecord(kind="event", id="", time=time)), second)
+            ledger.submit([(encode(ExchangeRecord(kind="event", id="", time=time)), second)])
     assert prune_before(tmp_path, KEY, at(0)) == 0
     assert prune_before(tmp_path, KEY, at(255)) == 0
     assert prune_before(tmp_path, KEY, at(256)) == 256

@@ -34,8 +34,8 @@ class Log(Protocol):
         """Return why it cannot be written at the moment, `None` when all is well."""
         ...
 
-    def submit(self, record: bytes, waiter: object) -> None:
-        """Queue a record; raise `LedgerError` when it cannot be accepted."""
+    def submit(self, entries: Sequence[tuple[bytes, object]]) -> None:
+        """Queue records with their waiters; raise `LedgerError` when they cannot be accepted."""
         ...
 
 
@@ -44,7 +44,7 @@ class _Closed:
 
     failure = LedgerError("the ledger is not open")
 
-    def submit(self, record: bytes, waiter: object) -> None:
+    def submit(self, entries: Sequence[tuple[bytes, object]]) -> None:
         """Refuse."""
         raise self.failure
 
@@ -63,6 +63,7 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._log: Log = _Closed()
         self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._under_way = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def attach(self, log: Log) -> None:
@@ -71,7 +72,7 @@ class Recorder:
 
     def notify(self, waiters: Sequence[object], error: LedgerError | None) -> None:
         """Wake the waiters of one batch; called by the ledger's writer thread."""
-        self._loop.call_soon_threadsafe(_settle, waiters, error)
+        self._loop.call_soon_threadsafe(self._settle, waiters, error)
 
     @property
     def failure(self) -> str:
@@ -94,28 +95,42 @@ class Recorder:
         """Append encoded bytes and return once they are durable."""
         future: asyncio.Future[None] = self._loop.create_future()
         self._queue.append((record, future))
-        if len(self._queue) * GROUP >= self.load:
-            self._flush()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(LINGER_S, self._flush)
+        self._consider()
         try:
             await future
         except LedgerError:
             self._metrics.ledger_failures.inc()
             raise
 
+    def _consider(self) -> None:
+        """Hand over what has gathered, unless a hand-over is under way or it is worth waiting for more."""
+        if self._under_way or not self._queue:
+            return
+        if len(self._queue) * GROUP >= self.load:
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(LINGER_S, self._flush)
+
     def _flush(self) -> None:
         """Hand over what has gathered; the records of one hand-over share a sync."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._under_way:
+            return  # it is handed over when that one has come back
         queue, self._queue = self._queue, []
-        for record, future in queue:
-            try:
-                self._log.submit(record, future)
-            except LedgerError as error:
-                if not future.done():
-                    future.set_exception(error)
+        try:
+            self._log.submit(queue)
+        except LedgerError as error:
+            _settle(tuple(future for _, future in queue), error)
+        else:
+            self._under_way = len(queue)
+
+    def _settle(self, waiters: Sequence[object], error: LedgerError | None) -> None:
+        """Wake the calls of a hand-over that has come back; hand over what gathered meanwhile."""
+        _settle(waiters, error)
+        self._under_way = max(0, self._under_way - len(waiters))
+        self._consider()
 
     def _describe(self, call: Call, kind: Kind, now_ns: int) -> ExchangeRecord:
         principal, decision, route = call.principal, call.decision, call.route

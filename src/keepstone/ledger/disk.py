@@ -10,6 +10,10 @@ from keepstone.core.errors import LedgerError, LedgerFull
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+class UnconfirmedError(OSError):
+    """What was written may not be on the disk, and nobody can tell."""
+
+
 class Disk:
     """The real disk. File descriptors are plain integers; every failure is an `OSError`."""
 
@@ -22,6 +26,14 @@ class Disk:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
+
+    def write_durably(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data` and wait until it is on the disk; `UnconfirmedError` if only that failed."""
+        self.write(descriptor, data)
+        try:
+            self.fdatasync(descriptor)
+        except OSError as error:
+            raise UnconfirmedError(*error.args) from error
 
     def fdatasync(self, descriptor: int) -> None:
         """Wait until the file's content and length are on the disk."""

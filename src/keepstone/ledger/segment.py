@@ -22,9 +22,15 @@ class Segment:
         disk.place(path, wal.segment_frame(origin, start), folder)
         return cls(path, disk)
 
-    def write(self, frame: bytes) -> None:
-        """Append a frame; after an `OSError` a part of it may be in the file."""
-        self._disk.write(self._descriptor, frame)
+    def write(self, frame: bytes, *, durable: bool = False) -> None:
+        """Append a frame, `durable` before this returns if asked for.
+
+        After an `OSError` a part of it may be in the file; after `UnconfirmedError` all of it may be.
+        """
+        if durable:
+            self._disk.write_durably(self._descriptor, frame)
+        else:
+            self._disk.write(self._descriptor, frame)
         self._offset += len(frame)
 
     def roll_back(self) -> None:

@@ -1,8 +1,10 @@
 """The ledger that a gateway writes: submit from any thread, be told when the record is durable and signed.
 
-One thread writes. All that queued while one sync ran becomes the next batch: its records and the signed root
-after them are one frame, one write, one fdatasync; only then are the waiters told. Tiles and checkpoint are
-brought up to date by a second thread, so publishing never makes a caller wait.
+All that queued while one sync ran becomes the next batch: its records and the signed root after them are one
+frame and one durable write; only then are the waiters told. The thread that submits to an idle ledger also
+puts the batch together, so that the writer's thread does little else than wait for the disk: each time it
+needs the interpreter, the thread that serves calls pays for it (bench/micro.py, ADR 10). Tiles and checkpoint
+are brought up to date by a third thread, so publishing never makes a caller wait.
 """
 
 import logging
@@ -11,13 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from keepstone.core.errors import LedgerError, LedgerFull
 from keepstone.ledger import wal
-from keepstone.ledger.disk import Disk, translate
+from keepstone.ledger.disk import Disk, UnconfirmedError, translate
 from keepstone.ledger.key import LedgerKey
-from keepstone.ledger.merkle import leaf_hash
+from keepstone.ledger.merkle import Frontier, leaf_hash
 from keepstone.ledger.record import MAX_RECORD
 from keepstone.ledger.recovery import Recovered, lock, recover
 from keepstone.ledger.segment import Segment
@@ -43,6 +47,20 @@ class _Blocking:
         self.done = threading.Event()
         self.index = -1
         self.error: LedgerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Records that are about to be written together, and the tree after them; or why that went wrong."""
+
+    records: list[bytes]
+    waiters: list[object]
+    leaves: list[bytes]
+    frontier: Frontier
+    root: bytes
+    signature: bytes
+    frame: bytes
+    fault: Exception | None = None
 
 
 class Ledger:
@@ -73,12 +91,11 @@ class Ledger:
         self._max_queue = 0
 
         self._lock = threading.Lock()
-        self._ready = threading.Condition(self._lock)
-        self._asleep = False
         self._closing = False
         self._queue: list[tuple[bytes, object]] = []
-        self._current: list[tuple[bytes, object]] = []
         self._queued_bytes = 0
+        self._current: _Batch | None = None
+        self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
 
         self._durable = self.size
         self._sync_at: float | None = None
@@ -126,10 +143,16 @@ class Ledger:
 
     # --- callers' side -----------------------------------------------------------------------------------
 
-    def submit(self, record: bytes, waiter: object) -> None:
-        """Queue a record, never blocking; raise `LedgerFull`, or `LedgerError` when closed or failed."""
-        if len(record) > MAX_RECORD:
-            raise LedgerError(f"a record of `{len(record)}` bytes is longer than `{MAX_RECORD}`")
+    def submit(self, entries: Sequence[tuple[bytes, object]]) -> None:
+        """Queue (record, waiter) pairs together, all or none, never waiting for the disk.
+
+        Raise `LedgerFull`, or `LedgerError` when closed, failed, or for a record that is too long.
+        """
+        size = 0
+        for record, _ in entries:
+            size += len(record)
+            if len(record) > MAX_RECORD:
+                raise LedgerError(f"a record of `{len(record)}` bytes is longer than `{MAX_RECORD}`")
         with self._lock:
             if self._closing or self.failure is not None:
                 self._refuse()
@@ -138,16 +161,15 @@ class Ledger:
                     f"the ledger's queue holds `{len(self._queue)}` records and takes no more",
                     hint="the disk is slower than the traffic",
                 )
-            self._queue.append((record, waiter))
-            self._queued_bytes += len(record)
-            if self._asleep:
-                self._asleep = False
-                self._ready.notify()
+            self._queue += entries
+            self._queued_bytes += size
+            if self._current is None:
+                self._begin_batch()
 
     def append(self, record: bytes) -> int:
         """Write one record, wait until it is durable, return its index."""
         waiter = _Blocking()
-        self.submit(record, waiter)
+        self.submit([(record, waiter)])
         waiter.done.wait()
         if waiter.error is not None:
             raise waiter.error
@@ -157,7 +179,7 @@ class Ledger:
         """Write what is queued, publish, and let the ledger go; further calls do nothing."""
         with self._lock:
             self._closing = True
-            self._ready.notify()
+        self._jobs.put(None)
         self._thread.join()
 
     def _refuse(self) -> None:
@@ -167,6 +189,24 @@ class Ledger:
         failure = self.failure
         if failure is not None and not isinstance(failure, LedgerFull):
             raise LedgerError(failure.message, hint=failure.hint, code=failure.code)
+
+    def _begin_batch(self) -> None:
+        """Put all that is queued together and hand it to the writer; the lock is held, no batch is under way."""
+        queue, self._queue, self._queued_bytes = self._queue, [], 0
+        records, waiters = [record for record, _ in queue], [waiter for _, waiter in queue]
+        frontier = self._frontier.copy()
+        try:
+            leaves = [leaf_hash(record) for record in records]
+            for leaf in leaves:
+                frontier.add(leaf)
+            root = frontier.root()
+            signature = self._key.sign(frontier.size, root)
+            frame = wal.batch_frame(self.size, self._durable, records, signature, root)
+            batch = _Batch(records, waiters, leaves, frontier, root, signature, frame)
+        except Exception as error:  # noqa: BLE001 - the writer's outermost door deals with it
+            batch = _Batch(records, waiters, [], frontier, b"", b"", b"", error)
+        self._current = batch
+        self._jobs.put(batch)
 
     # --- the writer's thread -----------------------------------------------------------------------------
 
@@ -178,46 +218,51 @@ class Ledger:
             _log.exception("the ledger's writer stopped")
             fault = f"the ledger's writer stopped: internal fault `{type(error).__name__}`"
             self.failure = LedgerError(fault, hint="restart; nothing acknowledged is lost")
-            self._tell([waiter for _, waiter in self._current + self._take(wait=False)], 0, self.failure)
+            with self._lock:
+                batch, self._current = self._current, None
+                queue, self._queue = self._queue, []
+            lost = [*(batch.waiters if batch else ()), *(waiter for _, waiter in queue)]
+            self._tell(lost, 0, self.failure)
         finally:
             self._finish()
 
     def _write_until_closed(self) -> None:
         while True:
-            batch = self._current = self._take()
-            if batch:
+            batch = self._next()
+            if batch is not None:
                 self._commit(batch)
-                self._current = []
             now = time.monotonic()
             if self._sync_at is not None and now >= self._sync_at:
                 self._sync()
             if self._publish_due(now):
                 self._publish()
-            if self._closing and not batch:
+            if self._closing and self._current is None:
                 return
 
-    def _take(self, *, wait: bool = True) -> list[tuple[bytes, object]]:
-        """Wait for records, for a deadline or for the end; return all that is queued."""
-        with self._lock:
-            if wait and not self._queue and not self._closing:
-                timeout = self._timeout()
-                if timeout is None or timeout > 0:
-                    self._asleep = True
-                    self._ready.wait(timeout)
-                    self._asleep = False
-            batch, self._queue = self._queue, []
-            self._queued_bytes = 0
-        return batch
+    def _next(self) -> _Batch | None:
+        """Wait for a batch, for a deadline or for the end."""
+        timeout = self._timeout()
+        try:
+            return self._jobs.get(timeout=None if timeout is None else max(0.0, timeout))
+        except Empty:
+            return None
 
     def _timeout(self) -> float | None:
         deadlines = [each for each in (self._sync_at, self._publish_at) if each is not None]
         return min(deadlines) - time.monotonic() if deadlines else None
 
-    def _commit(self, batch: list[tuple[bytes, object]]) -> None:
-        """Make one batch durable and tell its waiters, or tell them why not."""
-        error = self._permanent() or self._behind() or self._write([record for record, _ in batch])
-        first = self.size - len(batch)
-        self._tell([waiter for _, waiter in batch], first, error)
+    def _commit(self, batch: _Batch) -> None:
+        """Make one batch durable and tell its waiters, or tell them why not; begin the next one."""
+        if batch.fault is not None:
+            raise batch.fault
+        error = self._permanent() or self._behind() or self._write(batch)
+        first = self.size - len(batch.records)
+        with self._lock:
+            self._current = None
+        self._tell(batch.waiters, first, error)
+        with self._lock:
+            if self._queue and self._current is None:
+                self._begin_batch()
 
     def _permanent(self) -> LedgerError | None:
         return None if isinstance(self.failure, LedgerFull) else self.failure
@@ -227,28 +272,24 @@ class Ledger:
             return None
         return LedgerFull("the ledger's tiles cannot be written", hint="free space on the ledger's disk")
 
-    def _write(self, records: list[bytes]) -> LedgerError | None:
-        frontier = self._frontier.copy()
-        leaves = [leaf_hash(record) for record in records]
-        for leaf in leaves:
-            frontier.add(leaf)
-        root = frontier.root()
-        signature = self._key.sign(frontier.size, root)
-        frame = wal.batch_frame(self.size, self._durable, records, signature, root)
+    def _write(self, batch: _Batch) -> LedgerError | None:
+        durable = not self._window
         try:
-            self._segment.write(frame)
+            self._segment.write(batch.frame, durable=durable)
+        except UnconfirmedError as error:
+            return self._unconfirmed(error)
         except OSError as error:
             return self._roll_back(error)
-        self._frontier, self._signature = frontier, signature
-        if self._window:
+        self._frontier, self._signature = batch.frontier, batch.signature
+        if durable:
+            self._durable = self._frontier.size
+        else:
             self._sync_at = self._sync_at or time.monotonic() + self._window
-        elif not self._sync():
-            return self.failure
         self.failure = None
-        self.size, self.root = frontier.size, root
-        self._records += records
-        self._leaves += leaves
-        self._backlog += len(frame)
+        self.size, self.root = batch.frontier.size, batch.root
+        self._records += batch.records
+        self._leaves += batch.leaves
+        self._backlog += len(batch.frame)
         self._publish_at = self._publish_at or time.monotonic() + PUBLISH_SECONDS
         return None
 
@@ -265,18 +306,21 @@ class Ledger:
         return self.failure
 
     def _sync(self) -> bool:
-        """Sync the segment. After a failed sync the kernel may forget what was dirty, so never try again."""
+        """Sync the segment; False when the disk did not confirm."""
         self._sync_at = None
         try:
             self._segment.sync()
         except OSError as error:
-            failure = translate(error, "the ledger's disk did not confirm a write")
-            self.failure = LedgerError(
-                failure.message, hint="check the disk, then restart", code="ledger.sync"
-            )
+            self._unconfirmed(error)
             return False
         self._durable = self._frontier.size
         return True
+
+    def _unconfirmed(self, error: OSError) -> LedgerError:
+        """Give up: after a failed sync the kernel may forget what was dirty, so it is never tried again."""
+        failure = translate(error, "the ledger's disk did not confirm a write")
+        self.failure = LedgerError(failure.message, hint="check the disk, then restart", code="ledger.sync")
+        return self.failure
 
     def _tell(self, waiters: list[object], first: int, error: LedgerError | None) -> None:
         others = waiters

@@ -20,11 +20,11 @@ class Log:
     def __init__(self, error=None):
         self.records, self.waiters, self._error = [], [], error
 
-    def submit(self, record, waiter):
+    def submit(self, entries):
         if self._error is not None:
             raise self._error
-        self.records.append(record)
-        self.waiters.append(waiter)
+        self.records += [record for record, _ in entries]
+        self.waiters += [waiter for _, waiter in entries]
 
 
 def recording(use, log=None):

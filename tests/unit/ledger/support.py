@@ -78,7 +78,7 @@ def write(directory: Path, count: int, *, first: int = 0) -> None:
     waiters: list[object] = []
     with opened(directory, notify=lambda told, _error: waiters.extend(told)) as ledger:
         for index in range(first, first + count):
-            ledger.submit(b"record %d" % index, index)
+            ledger.submit([(b"record %d" % index, index)])
     assert waiters == list(range(first, first + count))
 
 

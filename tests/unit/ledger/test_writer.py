@@ -33,7 +33,7 @@ def test_waiters_are_told_in_order_and_find_their_records(tmp_path):
     told = Told()
     with opened(tmp_path, notify=told) as ledger:
         for index in range(600):
-            ledger.submit(b"%d" % index, index)
+            ledger.submit([(b"%d" % index, index)])
         told.wait(600)
         assert [waiter for waiters, _ in told.calls for waiter in waiters] == list(range(600))
         assert {error for _, error in told.calls} == {None}
@@ -65,7 +65,7 @@ def test_a_record_of_the_longest_length_is_taken_and_a_longer_one_refused(tmp_pa
         assert ledger.append(bytes(0xFFFF)) == 0
         assert ledger.append(b"") == 1
         with pytest.raises(LedgerError, match="longer than"):
-            ledger.submit(bytes(0x10000), None)
+            ledger.submit([(bytes(0x10000), None)])
 
 
 def test_a_second_writer_is_refused_until_the_first_is_closed(tmp_path):
@@ -80,7 +80,7 @@ def test_a_closed_ledger_takes_nothing_and_can_be_closed_again(tmp_path):
     with opened(tmp_path) as ledger:
         ledger.close()
         with pytest.raises(LedgerError, match="closed"):
-            ledger.submit(b"x", None)
+            ledger.submit([(b"x", None)])
 
 
 def test_a_full_queue_refuses_at_once(tmp_path):
@@ -92,12 +92,12 @@ def test_a_full_queue_refuses_at_once(tmp_path):
             assert release.wait(5)
 
     with opened(tmp_path, disk=SlowDisk(), max_queue=3) as ledger:
-        ledger.submit(b"being written", None)
+        ledger.submit([(b"being written", None)])
         assert entered.wait(5)
         for _ in range(3):
-            ledger.submit(b"queued", None)
+            ledger.submit([(b"queued", None)])
         with pytest.raises(LedgerFull, match="queue"):
-            ledger.submit(b"one too many", None)
+            ledger.submit([(b"one too many", None)])
         release.set()
     assert LedgerReader(tmp_path).size == 4
 
@@ -127,7 +127,7 @@ def test_after_a_failed_sync_or_a_failed_roll_back_only_a_restart_helps(tmp_path
         assert ledger.append(b"before") == 0
         disk.fail = {fault}
         disk.write_room = 50 if fault == "truncate" else None
-        ledger.submit(b"lost", "waiter")
+        ledger.submit([(b"lost", "waiter")])
         told.wait()
         ((waiters, error),) = told.calls
         assert waiters == ["waiter"]
@@ -135,7 +135,7 @@ def test_after_a_failed_sync_or_a_failed_roll_back_only_a_restart_helps(tmp_path
         assert not isinstance(error, LedgerFull)
         disk.fail, disk.write_room = set(), None
         with pytest.raises(LedgerError, match=r"confirm|taken back"):
-            ledger.submit(b"refused", None)
+            ledger.submit([(b"refused", None)])
         assert ledger.size == 1
     with opened(tmp_path) as ledger:
         assert ledger.size in (1, 2)  # an unconfirmed record may be there; it was not acknowledged
@@ -165,7 +165,7 @@ def test_in_a_window_waiters_are_told_before_the_sync_which_follows(tmp_path):
 
     told = Told()
     with opened(tmp_path, disk=WatchedDisk(), notify=told, window_ms=200) as ledger:
-        ledger.submit(b"x", 1)
+        ledger.submit([(b"x", 1)])
         told.wait()
         assert not synced.is_set()
         assert synced.wait(5)
@@ -177,7 +177,7 @@ def test_a_callback_that_raises_does_not_stop_the_ledger(tmp_path, caplog):
         raise RuntimeError
 
     with opened(tmp_path, notify=notify) as ledger:
-        ledger.submit(b"x", 1)
+        ledger.submit([(b"x", 1)])
         assert ledger.append(b"y") in (0, 1)
     assert "notify callback raised" in caplog.text
     assert LedgerReader(tmp_path).size == 2
@@ -188,13 +188,13 @@ def test_a_fault_of_our_own_leaves_no_waiter_waiting(tmp_path, monkeypatch, capl
     with opened(tmp_path, notify=told) as ledger:
         assert ledger.append(b"before") == 0
         monkeypatch.setattr(writer.wal, "batch_frame", lambda *_parts: 1 / 0)
-        ledger.submit(b"x", "waiter")
+        ledger.submit([(b"x", "waiter")])
         told.wait()
         ((waiters, error),) = told.calls
         assert waiters == ["waiter"]
         assert "ZeroDivisionError" in str(error)
         with pytest.raises(LedgerError, match="stopped"):
-            ledger.submit(b"y", None)
+            ledger.submit([(b"y", None)])
     assert "the ledger's writer stopped" in caplog.text
     monkeypatch.undo()
     with opened(tmp_path) as ledger:
@@ -206,7 +206,7 @@ def test_while_it_runs_tiles_appear_and_old_segments_go(tmp_path, monkeypatch):
     told = Told()
     with opened(tmp_path, notify=told) as ledger:
         for index in range(2000):
-            ledger.submit(b"%d" % index, index)
+            ledger.submit([(b"%d" % index, index)])
             if index % 50 == 49:
                 told.wait(50)
                 reader = LedgerReader(tmp_path)
@@ -220,7 +220,7 @@ def test_while_it_runs_tiles_appear_and_old_segments_go(tmp_path, monkeypatch):
 def test_closed_the_folder_is_a_static_c2sp_log(tmp_path):
     with opened(tmp_path, disk=Disk()) as ledger:
         for index in range(300):
-            ledger.submit(b"%d" % index, index)
+            ledger.submit([(b"%d" % index, index)])
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert files == [
         "checkpoint",
