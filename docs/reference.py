@@ -165,7 +165,8 @@ def metrics_page() -> str:
         for family in getattr(collector, "describe", collector.collect)():
             if family.name.startswith("keepstone_"):
                 name = family.name + ("_total" if family.type == "counter" else "")
-                labels = ", ".join(f"`{each}`" for each in collector._labelnames)  # noqa: SLF001
+                known = getattr(family, "_labelnames", ()) or getattr(collector, "_labelnames", ())
+                labels = ", ".join(f"`{each}`" for each in known)
                 rows.append((f"`{name}`", family.type, labels, family.documentation))
     return METRICS + _table(("metric", "type", "labels", "counts"), sorted(rows))
 

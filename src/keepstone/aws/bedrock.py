@@ -1,9 +1,9 @@
 """Amazon Bedrock Runtime as an upstream: signs, forwards, and hands the answer back untouched."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
@@ -63,7 +63,7 @@ class SigV4:
         credentials = self._credentials
         if credentials is None or now - self._read_at > CREDENTIALS_AGE:
             credentials = await self._read(now)
-        return self._signer.sign(credentials, host, path, body, datetime.now(UTC))
+        return self._signer.sign(credentials, host, path, body, time.time())
 
     async def _read(self, now: float) -> Credentials:
         async with self._lock:

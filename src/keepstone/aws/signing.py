@@ -5,11 +5,12 @@ botocore's own signer. Pure: the time is an argument.
 """
 
 import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote
+
+from keepstone.core.keyed_hash import KeyedHash
 
 SIGNED_HEADERS = "content-type;host;x-amz-date"
 SIGNED_HEADERS_WITH_TOKEN = "content-type;host;x-amz-date;x-amz-security-token"  # noqa: S105 - header names
@@ -39,15 +40,17 @@ class Signer:
     def __init__(self, region: str, service: str = "bedrock") -> None:
         self._region = region
         self._service = service
-        self._cached: tuple[str, str, bytes] = ("", "", b"")
+        self._key: tuple[str, str, KeyedHash] = ("", "", KeyedHash(b""))
+        self._second: tuple[int, str, str] = (0, "", "")
 
     def sign(
-        self, credentials: Credentials, host: str, path: str, body: bytes, now: datetime
+        self, credentials: Credentials, host: str, path: str, body: bytes, now: float
     ) -> list[tuple[str, str]]:
-        """Return the headers that authenticate a JSON POST of `body` to `path`, as sent on the wire."""
-        moment = now.astimezone(UTC).isoformat(timespec="seconds")
-        stamp = f"{moment[:19].replace('-', '').replace(':', '')}Z"
-        date = stamp[:8]
+        """Return the headers that authenticate a JSON POST of `body` to `path`, as sent on the wire.
+
+        `now` is in seconds since the epoch.
+        """
+        stamp, scope = self._moment(int(now))
         token = f"x-amz-security-token:{credentials.token}\n" if credentials.token else ""
         names = SIGNED_HEADERS_WITH_TOKEN if credentials.token else SIGNED_HEADERS
         canonical = (
@@ -55,10 +58,9 @@ class Signer:
             f"content-type:application/json\nhost:{host}\nx-amz-date:{stamp}\n{token}"
             f"\n{names}\n{hashlib.sha256(body).hexdigest()}"
         )
-        scope = f"{date}/{self._region}/{self._service}/aws4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self._key(credentials, date), text.encode(), "sha256").hex()
+        signature = self._signing_key(credentials, stamp[:8])(text.encode()).hexdigest()
         authorization = (
             f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={names}, Signature={signature}"
@@ -72,12 +74,19 @@ class Signer:
             headers.append(("x-amz-security-token", credentials.token))
         return headers
 
-    def _key(self, credentials: Credentials, date: str) -> bytes:
-        secret, day, key = self._cached
+    def _moment(self, second: int) -> tuple[str, str]:
+        """Return the time as the headers write it, and the scope of that day's keys."""
+        if self._second[0] != second:
+            stamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+            self._second = (second, stamp, f"{stamp[:8]}/{self._region}/{self._service}/aws4_request")
+        return self._second[1:]
+
+    def _signing_key(self, credentials: Credentials, date: str) -> KeyedHash:
+        secret, day, key = self._key
         if secret == credentials.secret_key and day == date:
             return key
-        key = b"AWS4" + credentials.secret_key.encode()
+        key = KeyedHash(b"AWS4" + credentials.secret_key.encode())
         for part in (date, self._region, self._service, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        self._cached = (credentials.secret_key, date, key)
+            key = KeyedHash(key(part.encode()).digest())
+        self._key = (credentials.secret_key, date, key)
         return key

@@ -40,20 +40,28 @@ class Scanner:
     """Finds the spans of a fixed list of rows.
 
     Each group of rows is a set of its own: rows with many open repeats multiply each other's states.
+    `signs` are further patterns, which the first pass looks for beside the last group's rows; one that hits is
+    a candidate without a row, for somebody else to look into.
     """
 
-    def __init__(self, *groups: Sequence[Recogniser]) -> None:
+    def __init__(self, *groups: Sequence[Recogniser], signs: Sequence[str] = ()) -> None:
         self.rows = tuple(row for group in groups for row in group)
         self._patterns = tuple(compile_pattern(row.full) for row in self.rows)
         self._sets: list[tuple[int, Any]] = []
         first = 0
-        for group in groups:
-            if group:
-                self._sets.append((first, _compile_set(group)))
+        for number, group in enumerate(groups, start=1):
+            patterns = [row.trigger or row.full for row in group]
+            if number == len(groups):
+                patterns += signs
+            if patterns:
+                self._sets.append((first, _compile_set(patterns)))
             first += len(group)
 
     def candidates(self, data: bytes) -> list[int]:
-        """Return the rows that can hit in `data`; every row that does hit is among them."""
+        """Return the rows that can hit in `data`; every row that does hit is among them.
+
+        A sign that hits has a number behind the last row's.
+        """
         found: list[int] = []
         for first, rows in self._sets:
             hits = rows.Match(data)
@@ -65,6 +73,8 @@ class Scanner:
         """Search `data` for each candidate row and return what its validator accepts, in bytes."""
         found: list[Located] = []
         for index in candidates:
+            if index >= len(self.rows):
+                continue
             validate = self.rows[index].validate
             search = self._patterns[index].search
             position = 0
@@ -134,9 +144,9 @@ def _options(max_mem: int) -> Any:
     return options
 
 
-def _compile_set(rows: Sequence[Recogniser]) -> Any:
+def _compile_set(patterns: Iterable[str]) -> Any:
     search_set = re2.Set.SearchSet(_options(SET_MEMORY))
-    for row in rows:
-        search_set.Add((row.trigger or row.full).encode())
+    for pattern in patterns:
+        search_set.Add(pattern.encode())
     search_set.Compile()
     return search_set

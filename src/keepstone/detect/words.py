@@ -1,7 +1,6 @@
 """Words and phrases of the customer's, in any letter case, as whole words, up to ten thousand at once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import re2
 from ahocorasick_rs import AhoCorasick
@@ -9,8 +8,7 @@ from ahocorasick_rs import AhoCorasick
 from keepstone.detect.span import Span
 
 WORD_TYPE = "CUSTOM_WORD"
-MOST_IN_SET = 200
-SET_MEMORY = 8 * 1024 * 1024
+MOST_SIGNS = 200
 
 
 def fold(text: str) -> str:
@@ -27,12 +25,13 @@ class WordMatcher:
     def __init__(self, phrases: Sequence[str]) -> None:
         self.phrases = tuple(phrases)
         self._automaton = AhoCorasick([fold(each) for each in self.phrases])
-        self._ascii = _ascii_set(self.phrases)
+        self.signs = _signs(self.phrases)
+        self._all_are_signs = bool(self.signs) and len(self.signs) == len(self.phrases)
 
     def hits(self, text: str) -> bool:
-        """Say whether any phrase stands in `text`, as a whole word or not."""
-        if self._ascii is not None and text.isascii():
-            return bool(self._ascii.Match(text.encode()))
+        """Say whether a phrase that none of the `signs` stands for is in `text`, as a whole word or not."""
+        if self.signs and (self._all_are_signs or text.isascii()):
+            return False
         return bool(self._automaton.find_matches_as_indexes(fold(text)))
 
     def scan(self, text: str) -> list[Span]:
@@ -44,23 +43,13 @@ class WordMatcher:
         ]
 
 
-def _ascii_set(phrases: Sequence[str]) -> Any:
-    """Return a set that finds the ASCII phrases in ASCII text at half the automaton's cost; `None` if many.
+def _signs(phrases: Sequence[str]) -> tuple[str, ...]:
+    """Return RE2 patterns that hit wherever an ASCII phrase stands, for a scanner's first pass; none if many.
 
-    A phrase with other letters cannot stand in ASCII text, and there RE2's letter case is `fold`'s.
+    A phrase with other letters cannot stand in ASCII text, and RE2 ignores letter case wherever `fold` does.
     """
-    plain = [each for each in map(fold, phrases) if each.isascii()]
-    if not 0 < len(plain) <= MOST_IN_SET:
-        return None
-    options = re2.Options()
-    options.case_sensitive = False
-    options.max_mem = SET_MEMORY
-    options.log_errors = False
-    found = re2.Set.SearchSet(options)
-    for each in plain:
-        found.Add(re2.escape(each).encode())
-    found.Compile()
-    return found
+    plain = tuple(f"(?i:{re2.escape(each)})" for each in map(fold, phrases) if each.isascii())
+    return plain if len(plain) <= MOST_SIGNS else ()
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:

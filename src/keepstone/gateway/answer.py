@@ -26,6 +26,7 @@ KEPT = (
     "x-amzn-bedrock-performanceconfig-latency",
     "x-amzn-bedrock-service-tier",
 )
+_KEPT = frozenset(KEPT)
 JSON = b"application/json"
 EVENT_STREAM = b"application/vnd.amazon.eventstream"
 _BLOCKING = frozenset({ReasonCode.INPUT_BLOCKED, ReasonCode.OUTPUT_BLOCKED})
@@ -38,7 +39,7 @@ def headers(call: Call, reply: UpstreamReply | None, content_type: bytes = JSON)
         (b"x-amzn-requestid", call.id.encode()),
         (b"x-keepstone-outcome", call.decision.outcome.value.encode() if call.decision else b""),
     ]
-    if reply is not None:
+    if reply is not None and not _KEPT.isdisjoint(reply.headers):
         found += [
             (name.encode(), reply.headers[name].encode("latin-1")) for name in KEPT if name in reply.headers
         ]

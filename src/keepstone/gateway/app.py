@@ -21,7 +21,7 @@ from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.forward import Failure, forward
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
-from keepstone.gateway.intake import CallerLeftError, Receive, read_body
+from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import page
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
@@ -97,7 +97,7 @@ class Gateway:
         if refusal is None:
             refusal = self._decide(call, BEFORE_BODY)
         if refusal is None:
-            refusal = await read_body(call, receive)
+            refusal = await read_body(call, receive, whole=WHOLE in scope)
         if refusal is None:
             refusal = self._decide(call, AFTER_BODY)
         if refusal is None:
@@ -153,7 +153,7 @@ class Gateway:
     async def _answer(self, call: Call, reply: UpstreamReply, send: Send) -> None:
         """Inspect, record and release a whole answer."""
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
-        document = decode_document(reply.body)
+        document = reply.document
         body = body_for(call.route.operation, call.route.model_id)
         if call.counted is None:
             call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
@@ -316,16 +316,14 @@ class Gateway:
 
     def _count(self, call: Call) -> None:
         decision = call.decision
-        answered = self._metrics.answered(
+        labels = (
             call.route.operation if call.route else "",
             call.known_model,
             decision.outcome if decision else Outcome.REFUSE,
             decision.reason.code if decision else "",
         )
         elapsed = self._now() - call.started_ns
-        answered.calls.inc()
-        answered.seconds.observe(elapsed / 1e9)
-        answered.overhead.observe((elapsed - call.upstream_ns) / 1e9)
+        self._metrics.answers.add(labels, elapsed / 1e9, (elapsed - call.upstream_ns) / 1e9)
         if call.usage.total:
             self._metrics.tokens(call.known_model, "input").inc(call.usage.input)
             self._metrics.tokens(call.known_model, "output").inc(call.usage.output)
@@ -346,6 +344,6 @@ async def _close(events: Any) -> None:
 
 def _readable(reply: UpstreamReply) -> None:
     try:
-        decode_document(reply.body)
+        reply.document = decode_document(reply.body)
     except KeepstoneError as error:
         raise UpstreamError("upstream's answer is not a JSON object", code="upstream.malformed") from error

@@ -34,6 +34,7 @@ FORWARDED = (
     b"x-amzn-bedrock-request-metadata",
 )
 VERSIONS = ("DRAFT", "1")
+_FORWARDED = frozenset(FORWARDED)
 
 _STEP = re.compile(r"[^.\[\]]+(?=[.\[]|$)|[0-9]{7,}")  # a name; a short index in brackets is none
 _PLACES = KEYWORDS | {"audio", "citations", "data", "document", "documents", "file", "image", "image_url"}
@@ -122,6 +123,8 @@ def note_findings(call: Call, findings: Sequence[Finding], direction: Direction,
 
 def forwarded_headers(call: Call) -> tuple[tuple[str, str], ...]:
     """Return the caller's headers that go on to Bedrock: the known ones, with nothing in them to hide."""
+    if _FORWARDED.isdisjoint(call.headers):
+        return ()
     found = []
     for name in FORWARDED:
         value = call.headers.get(name, b"").decode("latin-1")

@@ -8,6 +8,9 @@ from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import KeepstoneError
 from keepstone.gateway.call import Call
 
+WHOLE = "keepstone.whole"
+"""The entry of an ASGI scope by which the listener says that the whole request has arrived."""
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
@@ -17,18 +20,21 @@ class CallerLeftError(KeepstoneError):
     code = "request.caller_left"
 
 
-async def read_body(call: Call, receive: Receive) -> Decision | None:
+async def read_body(call: Call, receive: Receive, *, whole: bool = False) -> Decision | None:
     """Read the whole body into the call; the refusal, if it is too large or does not come in time.
 
-    Raises `CallerLeftError`.
+    `whole` says that it has arrived already, so that no clock need be set. Raises `CallerLeftError`.
     """
     bounds = call.active.policy.gateway
     declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > bounds.max_request_bytes:
         return _too_large(bounds.max_request_bytes)
     try:
-        async with asyncio.timeout(bounds.body_timeout_s):
+        if whole:
             body = await _receive_all(receive, bounds.max_request_bytes)
+        else:
+            async with asyncio.timeout(bounds.body_timeout_s):
+                body = await _receive_all(receive, bounds.max_request_bytes)
     except TimeoutError:
         message = f"the body did not arrive within {bounds.body_timeout_s:g} s"
         return Decision.refuse(ReasonCode.REQUEST_TIMED_OUT, message)

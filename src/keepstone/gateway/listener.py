@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from keepstone.gateway.intake import WHOLE
+
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
 """A connection's first head must be whole after this time, a later one after at most twice of it."""
@@ -55,8 +57,9 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note that the next bytes are another request's."""
+        """Note that the next bytes are another request's, and tell the gateway that it need not wait."""
         self._in_head = True
+        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]  # ASGI allows others
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -28,7 +28,8 @@ class UpstreamRequest(Struct, frozen=True):
 class UpstreamReply:
     """An answer in Bedrock's shape: either a whole `body`, or `events` that arrive.
 
-    A `status` of 400 or more is the upstream's refusal, with `error_type` as Bedrock names it.
+    A `status` of 400 or more is the upstream's refusal, with `error_type` as Bedrock names it. `document` is
+    the decoded `body`, once it has been looked at.
     """
 
     status: int
@@ -36,6 +37,7 @@ class UpstreamReply:
     body: bytes = b""
     events: AsyncIterator[WireEvent] | None = None
     error_type: str = ""
+    document: dict[str, Any] = field(default_factory=dict)
 
 
 class Upstream(Protocol):

@@ -146,7 +146,7 @@ class Recorder:
             policy=call.active.policy.hash,
             outcome=decision.outcome.value if decision else "",
             stage=call.stage,
-            reasons=tuple(ReasonNote(each.code.value, each.message, each.path) for each in reasons),
+            reasons=tuple([ReasonNote(each.code.value, each.message, each.path) for each in reasons]),
             findings=tuple(call.findings),
             tokens=Tokens(
                 call.usage.input,

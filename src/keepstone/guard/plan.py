@@ -104,13 +104,14 @@ def build_plan(path: str, config: schema.Guardrail, direction: Direction) -> Pla
         outcome = _OUTCOMES[Action(config.injection.action.value)]
         rules |= {each: Rule(Family.ATTACK, outcome, confidence=CONFIDENCE[each]) for each in attacks.ids}
     joinable = not any(_has_anchor(each.pattern) for each in config.regexes)
-    return Plan(rules, _scanner(tuple(rows)), attacks, words, joinable)
+    scanner = _scanner(tuple(rows), words.signs if words else ())
+    return Plan(rules, scanner, attacks, words, joinable)
 
 
 @lru_cache(maxsize=16)
-def _scanner(rows: tuple[Recogniser, ...]) -> Scanner:
+def _scanner(rows: tuple[Recogniser, ...], signs: tuple[str, ...]) -> Scanner:
     """Return a scanner of these rows; guardrails and directions that look for the same share it."""
-    return Scanner(rows)
+    return Scanner(rows, signs=signs)
 
 
 def _add_personal(

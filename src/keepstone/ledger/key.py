@@ -4,7 +4,6 @@ The files lie in their own folder (0700), readable by the owner only (0600); loo
 The key's name is the log's origin, `keepstone/<random id>`, so one pair of keys belongs to one log.
 """
 
-import hmac
 import os
 import secrets
 import stat
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keepstone.core.errors import LedgerError
+from keepstone.core.keyed_hash import KeyedHash
 from keepstone.ledger import note
 
 KEY_FILE = "ledger.key"
@@ -31,6 +31,7 @@ class LedgerKey:
     private: Ed25519PrivateKey
     content_key: bytes
     identity: bytes
+    content_mac: KeyedHash
 
     @classmethod
     def create(cls, name: str = "") -> "LedgerKey":
@@ -41,7 +42,7 @@ class LedgerKey:
     def _build(cls, name: str, seed: bytes, content_key: bytes) -> "LedgerKey":
         private = Ed25519PrivateKey.from_private_bytes(seed)
         public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return cls(name, private, content_key, note.key_id(name, public))
+        return cls(name, private, content_key, note.key_id(name, public), KeyedHash(content_key))
 
     @classmethod
     def load_or_create(cls, folder: Path) -> "LedgerKey":
@@ -98,7 +99,7 @@ class LedgerKey:
 
     def commit(self, data: bytes) -> str:
         """Return `hmac-sha256:<hex>` of `data`: keyed, so that a short prompt cannot be guessed."""
-        return "hmac-sha256:" + hmac.digest(self.content_key, data, sha256).hex()
+        return "hmac-sha256:" + self.content_mac(data).hexdigest()
 
     def sign(self, size: int, root: bytes) -> bytes:
         """Return the signature over the checkpoint of a tree."""

@@ -35,7 +35,8 @@ from keepstone.core.principal import Principal
 
 PREFIX = "ks"
 MAX_TOKEN_CHARS = 256
-FRESH_NS = 1_000_000
+FRESH_NS = 5_000_000
+"""How old the view of the keys may be: a revocation by another process holds after five milliseconds."""
 
 _keys = Table(
     "api_keys",

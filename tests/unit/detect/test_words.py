@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepstone.detect.engine import Scanner, encode
 from keepstone.detect.span import Span
 from keepstone.detect.words import WORD_TYPE, WordMatcher, fold
 
@@ -30,6 +31,17 @@ def test_a_span_names_the_phrase_by_its_place():
 def test_ten_thousand_phrases():
     matcher = WordMatcher([f"codename {number}" for number in range(10_000)])
     assert [span.detector for span in matcher.scan("on Codename 9999.")] == ["word:9999"]
+
+
+_PHRASES = ["Kessel", "straße", "maß", "is it", "İz", "c++", "(a|b)"]
+_pieces = st.lists(st.sampled_from([*_PHRASES, "KESSEL", "\u212aessel", "ſ", "İ", "é", " ", "k"]), max_size=6)
+
+
+@given(_pieces.map("".join), st.sets(st.sampled_from(_PHRASES), min_size=1))
+def test_what_the_scan_finds_the_first_pass_has_seen(text, phrases):
+    matcher = WordMatcher(sorted(phrases))
+    seen = bool(Scanner((), signs=matcher.signs).candidates(encode(text)))
+    assert not matcher.scan(text) or seen or matcher.hits(text)
 
 
 @given(st.text())

@@ -41,6 +41,7 @@ def recording(use, log=None):
 
 def test_a_batch_wakes_all_its_waiters_and_only_those():
     async def use(recorder, log):
+        recorder.load = 8  # so that four gather
         calls = [asyncio.create_task(recorder.append(b"%d" % number)) for number in range(4)]
         await asyncio.sleep(0)
         assert log.records == [b"0", b"1", b"2", b"3"]
@@ -55,6 +56,28 @@ def test_a_batch_wakes_all_its_waiters_and_only_those():
         return recorder._metrics.registry.get_sample_value("keepstone_ledger_failures_total")
 
     assert recording(use, Log()) == 1
+
+
+def test_what_comes_while_a_batch_is_under_way_follows_as_the_next_one():
+    async def use(recorder, log):
+        calls = [asyncio.create_task(recorder.append(b"%d" % number)) for number in range(3)]
+        await asyncio.sleep(0.01)
+        assert log.records == [b"0"]
+        recorder.notify(log.waiters, None)
+        await calls[0]
+        await asyncio.sleep(0.01)
+        assert log.records == [b"0", b"1", b"2"]
+        recorder.notify(log.waiters[1:], LedgerFull("the disk is full"))
+        with pytest.raises(LedgerFull):
+            await calls[1]
+        late = asyncio.create_task(recorder.append(b"3"))
+        await asyncio.sleep(0)
+        recorder.notify(log.waiters[3:], None)
+        await late
+        with pytest.raises(LedgerFull):
+            await calls[2]
+
+    recording(use, Log())
 
 
 @pytest.mark.parametrize("log", [None, Log(LedgerError("the ledger is closed"))], ids=["not open", "closed"])

@@ -31,6 +31,7 @@ _LEAST_ENCODED = 1024
 # Keys that are words of a schema and so carry nothing of a caller's.
 _WORDS = """
 maxTokens temperature topP stopSequences
+inputTokens outputTokens totalTokens cacheReadInputTokens cacheWriteInputTokens latencyMs
 additionalProperties allOf anyOf array boolean bytes cache_control cachePoint content const default
 definitions description enum examples format function id index input input_schema inputSchema integer
 items json maxItems maxLength maximum message messages minItems minLength minimum model name null number
@@ -38,6 +39,8 @@ object oneOf parameters pattern properties query required role schema source sta
 text title type uniqueItems url value values
 """
 KEYWORDS = frozenset(_WORDS.split())
+
+_BARE = frozenset({int, float, bool, type(None)})
 
 JSON_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
@@ -238,11 +241,11 @@ class Walk:
                 self.slots.append(Slot(container, key, Origin.UNKNOWN))
         elif kind is dict:
             _check_depth(depth)
-            for name in value:
-                if name in KEYWORDS or is_identifier(name):
-                    self.plain(value, name, depth + 1)
-                else:
+            for name, member in value.items():
+                if not (name in KEYWORDS or is_identifier(name)):
                     self.entry(value, name, Origin.UNKNOWN, depth + 1)
+                elif type(member) not in _BARE:
+                    self.plain(value, name, depth + 1)
         elif kind is list:
             _check_depth(depth)
             for index in range(len(value)):
