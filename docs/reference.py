@@ -69,7 +69,8 @@ def cli_page() -> str:
 
 
 def _helps(command: click.Command, name: str, parent: click.Context | None) -> Iterable[tuple[str, str]]:
-    # click keeps the help option that it made first, so it has to be made as the real command makes it
+    # click keeps the help option that it made first, which may have been for a test, without a parent
+    command._help_option = None  # noqa: SLF001
     settings = {**command.context_settings, "terminal_width": WIDTH}
     context = click.Context(command, info_name=name, parent=parent, **settings)
     yield context.command_path, command.get_help(context)

@@ -1,7 +1,8 @@
 """What was decided about a call, and because of what."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Outcome(StrEnum):
@@ -58,8 +59,7 @@ class ReasonCode(StrEnum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One ground of a decision: its code, a sentence for people, and the policy path it rests on."""
 
     code: ReasonCode
@@ -67,8 +67,7 @@ class Reason:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """An outcome and all its grounds, the deciding one first."""
 
     outcome: Outcome

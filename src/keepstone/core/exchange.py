@@ -1,7 +1,8 @@
 """What a model call is made of: its operation, its data class, the tokens it used."""
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class Operation(StrEnum):
@@ -43,8 +44,7 @@ class DataClass(IntEnum):
             raise ValueError(f"expected one of {expected}, got `{label[:32]}`") from error
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(Struct, frozen=True):
     """Tokens of one call, as the upstream counted them; `estimated` when it did not say."""
 
     input: int = 0

@@ -1,12 +1,11 @@
 """Who is calling."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from keepstone.core.exchange import DataClass
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(Struct, frozen=True):
     """An identified caller.
 
     `models` and `operations` narrow what the roles allow (a scope): empty means not narrowed. `data_class` is

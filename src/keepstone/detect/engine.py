@@ -40,8 +40,8 @@ class Scanner:
     """Finds the spans of a fixed list of rows.
 
     Each group of rows is a set of its own: rows with many open repeats multiply each other's states.
-    `signs` are further patterns, which the first pass looks for beside the last group's rows; one that hits is
-    a candidate without a row, for somebody else to look into.
+    `signs` are further patterns, which the first pass looks for beside the last group's rows; one that hits
+    is a candidate without a row, for somebody else to look into.
     """
 
     def __init__(self, *groups: Sequence[Recogniser], signs: Sequence[str] = ()) -> None:

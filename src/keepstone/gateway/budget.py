@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.principal import Principal
 from keepstone.policy.compile import LimitRule
@@ -59,8 +61,7 @@ class SlidingWindow:
         return self._slice_ns * (SLICES + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """What an admitted call has taken; settled once its real use is known."""
 
     windows: tuple[SlidingWindow, ...]

@@ -2,8 +2,9 @@
 
 import random
 import time
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.exchange import DataClass, TokenUsage
@@ -21,8 +22,7 @@ NO_TOKENS = TokenUsage()
 NOBODY = Principal(id="", kind="", roles=())
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """The state of one call; stages fill it from top to bottom, the recorder reads it whole.
 
     `findings` hold types and counts, never values. Times ending in `_ns` are monotonic, but for `wall_ns`.

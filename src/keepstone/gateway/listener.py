@@ -59,7 +59,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the next bytes are another request's, and tell the gateway that it need not wait."""
         self._in_head = True
-        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]  # ASGI allows others
+        self.scope[WHOLE] = True  # type: ignore[literal-required]  # ASGI allows others
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -74,7 +74,10 @@ class Answers:
         for labels, answered in self._answered.items():
             calls.add_metric(labels, answered.calls)
         yield calls
-        texts = (("call_seconds", "from request to answer"), ("overhead_seconds", "the call without the upstream"))
+        texts = (
+            ("call_seconds", "from request to answer"),
+            ("overhead_seconds", "the call without the upstream"),
+        )
         for position, (name, text) in enumerate(texts):
             family = HistogramMetricFamily(f"{NAMESPACE}_{name}", text, labels=["operation"])
             for operation, times in self._times.items():
@@ -91,7 +94,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         counter, gauge = self._counter, self._gauge
         self.answers = Answers()
-        self.registry.register(self.answers)  # type: ignore[arg-type]  # a Collector by shape
+        self.registry.register(self.answers)
         self.tokens = cache(counter("tokens", "tokens used", "model", "direction").labels)
         self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)

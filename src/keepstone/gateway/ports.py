@@ -1,10 +1,9 @@
 """What the gateway needs from outside: an upstream that answers, a recorder that remembers."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from keepstone.core.exchange import Operation
 from keepstone.gateway.wire.eventstream import WireEvent
@@ -24,8 +23,7 @@ class UpstreamRequest(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(slots=True)
-class UpstreamReply:
+class UpstreamReply(Struct):
     """An answer in Bedrock's shape: either a whole `body`, or `events` that arrive.
 
     A `status` of 400 or more is the upstream's refusal, with `error_type` as Bedrock names it. `document` is

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from keepstone.detect.engine import encode
 from keepstone.detect.span import Span
@@ -22,8 +24,7 @@ SEPARATOR = "\n\x00\n"
 ATTACKABLE = frozenset({"user", "tool", "document", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text and where it comes from: `system`, `user`, `assistant`, `tool`, `document` or `unknown`."""
 
     value: str
@@ -40,8 +41,7 @@ class Finding:
     count: int
 
 
-@dataclass(slots=True)
-class Inspection:
+class Inspection(Struct):
     """What a guardrail makes of some texts.
 
     `texts` are as they may go on: masked where asked, the same objects where untouched. They must not go on
@@ -55,7 +55,7 @@ class Inspection:
     strength: str
     originals: tuple[str, ...]
     kept: tuple[list[Span], ...]
-    _assessment: dict[str, Any] | None = field(default=None, repr=False)
+    _assessment: dict[str, Any] | None = None
 
     @property
     def assessment(self) -> dict[str, Any]:

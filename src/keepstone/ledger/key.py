@@ -8,7 +8,6 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

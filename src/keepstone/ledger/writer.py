@@ -191,7 +191,10 @@ class Ledger:
             raise LedgerError(failure.message, hint=failure.hint, code=failure.code)
 
     def _begin_batch(self) -> None:
-        """Put all that is queued together and hand it to the writer; the lock is held, no batch is under way."""
+        """Put all that is queued together and hand it to the writer.
+
+        The lock is held and no batch is under way.
+        """
         queue, self._queue, self._queued_bytes = self._queue, [], 0
         records, waiters = [record for record, _ in queue], [waiter for _, waiter in queue]
         frontier = self._frontier.copy()

@@ -8,6 +8,8 @@ case and know a model by all its names (`model_ids`), allowances by what they sa
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
@@ -15,8 +17,7 @@ from keepstone.policy.model_ids import Glob, is_pattern, names_for_denial, names
 from keepstone.policy.schema import AllowRule, DenyRule, Role
 
 
-@dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallFacts(Struct, frozen=True):
     """What the decision rests on; `model_id` is empty for an operation without a model."""
 
     principal: Principal

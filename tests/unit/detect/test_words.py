@@ -34,7 +34,7 @@ def test_ten_thousand_phrases():
 
 
 _PHRASES = ["Kessel", "straße", "maß", "is it", "İz", "c++", "(a|b)"]
-_pieces = st.lists(st.sampled_from([*_PHRASES, "KESSEL", "\u212aessel", "ſ", "İ", "é", " ", "k"]), max_size=6)
+_pieces = st.lists(st.sampled_from([*_PHRASES, "KESSEL", "\u212aessel", "\u017f", "İ", " ", "k"]), max_size=6)
 
 
 @given(_pieces.map("".join), st.sets(st.sampled_from(_PHRASES), min_size=1))

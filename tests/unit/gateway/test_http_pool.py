@@ -286,6 +286,20 @@ async def test_a_wait_for_a_connection_ends():
         assert len(server.requests) == 1
 
 
+@on_loop
+async def test_who_gives_up_waiting_for_a_connection_takes_nobodys_turn():
+    async with pooled([[CHUNKED + chunk(b"a"), 5.0]], [[OK]], max_connections=1) as (pool, _):
+        held = await post(pool, stream=True)
+        waiting = [asyncio.create_task(post(pool)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await held.chunks.aclose()  # the turn of the second, which is cancelled before it can take it
+        waiting[1].cancel()
+        assert (await waiting[2]).body == b"{}"
+        assert [each.cancelled() for each in waiting] == [True, True, False]
+        assert (await post(pool)).body == b"{}"
+
+
 @pytest.mark.parametrize(
     ("answer", "streamed"),
     [([5.0], False), ([HEAD, 5.0], False), ([5.0], True), ([b"HTTP/1.1 500 No\r\n\r\na", 5.0], True)],

@@ -27,6 +27,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timeout = 0.0
+        self._deadline: float | None = None
         self._used = False
         self.closed = False
         self._reset()
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer, as its end if the protocol says so, else as a cut."""
         self.closed = True
+        self._stop_timer()
         if self._head is None or self._complete:
             return
         framed = "content-length" in self._headers or "transfer-encoding" in self._headers
@@ -240,20 +242,38 @@ class Connection(asyncio.Protocol):
 
     # --- silence
 
+    # One timer serves a connection for all its exchanges: setting a deadline is an assignment, and a timer
+    # that comes early sets itself again.
+
     def _start_timer(self) -> None:
-        self._timer = self._loop.call_later(self._timeout, self._on_silence)
+        self._deadline = self._loop.time() + self._timeout
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look)
 
     def _restart_timer(self) -> None:
         if self._chunks is None or self._complete:
             return
-        self._stop_timer()
-        if not self._paused and not self.closed:  # the silence of a server that is not listened to is ours
+        if self._paused or self.closed:  # the silence of a server that is not listened to is ours
+            self._stop_timer()
+        else:
             self._start_timer()
 
     def _stop_timer(self) -> None:
-        if self._timer is not None:
+        self._deadline = None
+        if self.closed and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look)
+        else:
+            self._on_silence()
 
     def _on_silence(self) -> None:
         late = UpstreamError(

@@ -13,14 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from keepstone.core.errors import UpstreamError
 from keepstone.gateway.upstreams.connection import Connection
 
 Headers = Sequence[tuple[str, str]]
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """A status, lower-case headers, and a body that was collected or is still arriving."""
 
     status: int
@@ -72,7 +73,9 @@ class HttpPool:
         self.origin = origin
         self._idle: deque[Connection] = deque()
         self._closed = False
-        self._slots = asyncio.Semaphore(origin.max_connections)
+        self._authority = origin.authority
+        self._free = origin.max_connections
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._tls = _tls_context(origin.ca_bundle) if origin.tls else None
 
     async def post(self, path: str, headers: Headers, body: bytes, *, stream: bool = False) -> Response:
@@ -81,8 +84,11 @@ class HttpPool:
         With `stream`, a 2xx answer has `chunks`; any other is collected. A pooled connection that the server
         had closed meanwhile is replaced once, silently: nothing was answered on it.
         """
-        data = encode_request(self.origin.authority, path, headers, body)
-        await self._slot()
+        data = encode_request(self._authority, path, headers, body)
+        if self._free:
+            self._free -= 1
+        else:
+            await self._slot()
         kept = False
         try:
             connection, response = await self._exchange(data, stream=stream)
@@ -98,17 +104,20 @@ class HttpPool:
             return response
         finally:
             if not kept:
-                self._slots.release()
+                self._leave()
 
     async def _slot(self) -> None:
         """Wait for one of the connections that may be open; not for ever: another upstream may be free."""
-        if not self._slots.locked():
-            await self._slots.acquire()
-            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         try:
             async with asyncio.timeout(self.origin.timeout):
-                await self._slots.acquire()
-        except TimeoutError as error:
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # its turn came as it gave up: the next one's, then
+                self._leave()
+            if not isinstance(error, TimeoutError):
+                raise
             message = (
                 f"all {self.origin.max_connections} connections to the upstream were in use "
                 f"for {self.origin.timeout:g} s"
@@ -121,21 +130,29 @@ class HttpPool:
             if connection.closed:
                 continue
             try:
-                return connection, await self._on(connection, data, stream=stream)
+                answer = await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
+                return connection, Response(*answer)
             except UpstreamError as error:
                 if error.code != "upstream.closed" or not error.retryable:
                     raise
                 break
         connection = await self._connect()
-        return connection, await self._on(connection, data, stream=stream)
+        answer = await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
+        return connection, Response(*answer)
 
-    async def _on(self, connection: Connection, data: bytes, *, stream: bool) -> Response:
-        return Response(*await connection.exchange(data, timeout=self.origin.timeout, stream=stream))
+    def _leave(self) -> None:
+        """Free a slot, or hand it to whoever has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def end_stream(self, connection: Connection) -> None:
         """Take back the connection and the slot of a stream that is over."""
         self.give_back(connection)
-        self._slots.release()
+        self._leave()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
@@ -213,10 +230,11 @@ def encode_request(authority: str, path: str, headers: Headers, body: bytes) -> 
     """Return the bytes of a POST; raise `UpstreamError` for a value that could smuggle a second request."""
     lines = [f"POST {path} HTTP/1.1", f"host: {authority}", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers]
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines) or " " in path:
+    head = "\n".join(lines)
+    if head.count("\n") >= len(lines) or "\r" in head or "\0" in head or " " in path:
         raise UpstreamError("a request header holds a control character", code="upstream.request")
     try:
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+        return head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body
     except UnicodeEncodeError:  # not chained: the error quotes the text, which may hold a token
         message = "a request header holds a character that is not Latin-1"
     raise UpstreamError(message, code="upstream.request")

@@ -7,8 +7,9 @@ without anything escaping inspection.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from keepstone.core.errors import RequestError
 from keepstone.gateway.wire.slots import (
@@ -41,8 +42,7 @@ ROLES = {
 TEXT_FORMATS = frozenset({"txt", "md", "csv", "html"})
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentText:
+class DocumentText(Struct, frozen=True):
     """What a body says: the addresses of its text, and the paths of content that is no text."""
 
     slots: list[Slot]

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.laws import examples
 from wire_documents import json_values, shape_of, shaped
@@ -201,7 +201,11 @@ def test_no_string_escapes_a_familys_stream(family, data) -> None:
         ]
     )
     document = data.draw(st.dictionaries(names, json_values, max_size=4))
-    delta = family.classify(document)
+    try:
+        delta = family.classify(document)
+    except WireError:  # a refused event ends the stream: nothing of it goes on
+        event(f"{family.name} refuses")
+        return
     assert [text for text in unreached(document, delta) if text != delta.text] == []
 
 
@@ -212,8 +216,8 @@ def test_a_held_call_is_inspected_whole_and_sent_as_one_event() -> None:
     held = HeldDocument("".join(pieces))
     assert [slot.value for slot in held.slots] == ["mail", "a@b.example", "n", "123456789012"]
     held.slots[1].replace("{EMAIL}")
-    event = held_event(documents[0], delta, held.render())
-    assert event == block({"toolUse": {"input": '{"mail":"{EMAIL}","n":123456789012}'}})
+    sent = held_event(documents[0], delta, held.render())
+    assert sent == block({"toolUse": {"input": '{"mail":"{EMAIL}","n":123456789012}'}})
 
 
 @pytest.mark.parametrize(
