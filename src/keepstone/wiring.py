@@ -130,7 +130,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
     window_ms = bounds.window_ns / 1e6 if bounds.durability is schema.Durability.BOUNDED else 0.0
-    ledger = Ledger.open(settings.ledger, key, notify=recorder.notify, window_ms=window_ms)
+    loop = asyncio.get_running_loop()
+    ledger = Ledger.open(settings.ledger, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
     keys = KeyRing(open_database(settings.database))

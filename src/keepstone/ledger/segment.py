@@ -22,6 +22,11 @@ class Segment:
         disk.place(path, wal.segment_frame(origin, start), folder)
         return cls(path, disk)
 
+    @property
+    def descriptor(self) -> int:
+        """Return the file's descriptor."""
+        return self._descriptor
+
     def write(self, frame: bytes, *, durable: bool = False) -> None:
         """Append a frame, `durable` before this returns if asked for.
 

@@ -1,12 +1,15 @@
 """The ledger that a gateway writes: submit from any thread, be told when the record is durable and signed.
 
 All that queued while one sync ran becomes the next batch: its records and the signed root after them are one
-frame and one durable write; only then are the waiters told. The thread that submits to an idle ledger also
-puts the batch together, so that the writer's thread does little else than wait for the disk: each time it
-needs the interpreter, the thread that serves calls pays for it (bench/micro.py, ADR 10). Tiles and checkpoint
-are brought up to date by a third thread, so publishing never makes a caller wait.
+frame and one durable write; only then are the waiters told.
+
+Two ways lead to the disk. A batch that begins in the event loop's thread is written there and synced by the
+kernel in the background (`kernel_sync`): nobody waits and no thread is woken. Every other batch is written by
+the ledger's own thread, which also syncs bounded windows and hands what is durable to a third thread for tiles
+and checkpoint. One batch is under way at a time, whichever way it goes.
 """
 
+import asyncio
 import logging
 import os
 import threading
@@ -20,6 +23,7 @@ from queue import Empty, SimpleQueue
 from keepstone.core.errors import LedgerError, LedgerFull
 from keepstone.ledger import wal
 from keepstone.ledger.disk import Disk, UnconfirmedError, translate
+from keepstone.ledger.kernel_sync import KernelSync
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import Frontier, leaf_hash
 from keepstone.ledger.record import MAX_RECORD
@@ -35,6 +39,10 @@ PUBLISH_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _QUEUE_BYTES = 64 << 20
 _BACKLOG_BYTES = 256 << 20
+_LOOK_SECONDS = 0.1
+_GOODBYE_SECONDS = 10.0
+_SLOW_WRITE_SECONDS = 0.02
+_SLOW_FOR_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -49,9 +57,12 @@ class _Blocking:
         self.error: LedgerError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Batch:
-    """Records that are about to be written together, and the tree after them; or why that went wrong."""
+    """Records that are about to be written together, and the tree after them; or why that went wrong.
+
+    `written` says that the frame is in the file and only the sync is missing.
+    """
 
     records: list[bytes]
     waiters: list[object]
@@ -61,6 +72,7 @@ class _Batch:
     signature: bytes
     frame: bytes
     fault: Exception | None = None
+    written: bool = False
 
 
 class Ledger:
@@ -96,6 +108,11 @@ class Ledger:
         self._queued_bytes = 0
         self._current: _Batch | None = None
         self._jobs: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._kernel: KernelSync | None = None
+        self._in_kernel = threading.Event()  # cleared while a batch is on its way through the event loop
+        self._in_kernel.set()
+        self._by_thread = False  # batches go through the thread, which needs the files for itself
+        self._slow_until = 0.0
 
         self._durable = self.size
         self._sync_at: float | None = None
@@ -117,13 +134,16 @@ class Ledger:
         window_ms: float = 0,
         max_queue: int = 8192,
         disk: Disk | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> "Ledger":
         """Take, check and if need be repair the ledger in `directory`, making an empty one if it is new.
 
         `notify(waiters, error)` is called on the writer's thread, once per batch, with the waiters in order:
         with None when the batch is durable, else nothing in it was accepted. With `window_ms` above 0 it is
-        called after the write, and the sync follows at most that much later. Raise `LedgerCorrupt` when an
-        acknowledged record is in doubt, `LedgerError` when the ledger is taken or the disk refuses.
+        called after the write, and the sync follows at most that much later. With `loop`, the running one,
+        what is submitted in its thread is written there if the system can sync in the background. Raise
+        `LedgerCorrupt` when an acknowledged record is in doubt, `LedgerError` when the ledger is taken or the
+        disk refuses.
         """
         disk = disk or Disk()
         try:
@@ -138,6 +158,11 @@ class Ledger:
         ledger._notify = notify
         ledger._window = window_ms / 1000
         ledger._max_queue = max_queue
+        if loop is not None:
+            try:
+                ledger._kernel = KernelSync(loop)
+            except OSError as error:
+                _log.info("the ledger syncs in a thread: %s", error)
         ledger._thread.start()
         return ledger
 
@@ -209,7 +234,66 @@ class Ledger:
         except Exception as error:  # noqa: BLE001 - the writer's outermost door deals with it
             batch = _Batch(records, waiters, [], frontier, b"", b"", b"", error)
         self._current = batch
-        self._jobs.put(batch)
+        if self._may_go_through_the_loop(batch):
+            self._write_in_the_loop(batch)
+        else:
+            self._jobs.put(batch)
+
+    # --- the event loop's side ---------------------------------------------------------------------------
+
+    def _may_go_through_the_loop(self, batch: _Batch) -> bool:
+        return (
+            self._kernel is not None
+            and self._kernel.is_mine
+            and not self._by_thread
+            and not self._closing
+            and not self._window
+            and batch.fault is None
+            and self.failure is None
+            and self._backlog <= _BACKLOG_BYTES
+            and time.monotonic() >= self._slow_until
+        )
+
+    def _write_in_the_loop(self, batch: _Batch) -> None:
+        """Write a batch here and let the kernel sync it; whatever is unusual is left to the thread."""
+        assert self._kernel is not None  # noqa: S101 - the caller has just looked
+        began = time.monotonic()
+        try:
+            self._segment.write(batch.frame)
+        except OSError:
+            try:
+                self._segment.roll_back()
+            except OSError as error:
+                self._beyond_repair(error)
+            self._jobs.put(batch)  # it tries again and knows what to do about a full disk
+            return
+        batch.written = True
+        if time.monotonic() - began > _SLOW_WRITE_SECONDS:  # the system makes writers wait: not in the loop
+            self._slow_until = time.monotonic() + _SLOW_FOR_SECONDS
+        try:
+            self._kernel.start(self._segment.descriptor, lambda error: self._synced(batch, error))
+        except OSError as error:
+            _log.info("the ledger syncs in a thread: %s", error)
+            self._slow_until = time.monotonic() + _SLOW_FOR_SECONDS
+            self._jobs.put(batch)
+            return
+        self._in_kernel.clear()
+
+    def _synced(self, batch: _Batch, error: OSError | None) -> None:
+        """Take in what the kernel has synced, tell its waiters, begin the next batch."""
+        failure = self._unconfirmed(error) if error is not None else None
+        if failure is None:
+            asleep = self._publish_at is None
+            self._accept(batch, durable=True)
+            if asleep:
+                self._jobs.put(None)  # the thread has a deadline now
+        with self._lock:
+            self._current = None
+            self._in_kernel.set()
+        self._tell(batch.waiters, self.size - len(batch.records), failure)
+        with self._lock:
+            if self._queue and self._current is None:
+                self._begin_batch()
 
     # --- the writer's thread -----------------------------------------------------------------------------
 
@@ -239,12 +323,21 @@ class Ledger:
                 self._sync()
             if self._publish_due(now):
                 self._publish()
-            if self._closing and self._current is None:
+            if self._closing and (self._current is None or self._forsaken()):
                 return
+
+    def _forsaken(self) -> bool:
+        """Say whether the event loop ended before it heard of a batch, which nobody was told of then."""
+        if self._in_kernel.wait(_GOODBYE_SECONDS):
+            return False
+        self.failure = LedgerError("the event loop ended while the ledger was written")
+        return True
 
     def _next(self) -> _Batch | None:
         """Wait for a batch, for a deadline or for the end."""
         timeout = self._timeout()
+        if timeout is not None and self._kernel is not None:
+            timeout = min(timeout, _LOOK_SECONDS)  # what the loop writes wakes nobody
         try:
             return self._jobs.get(timeout=None if timeout is None else max(0.0, timeout))
         except Empty:
@@ -278,11 +371,19 @@ class Ledger:
     def _write(self, batch: _Batch) -> LedgerError | None:
         durable = not self._window
         try:
-            self._segment.write(batch.frame, durable=durable)
+            if not batch.written:
+                self._segment.write(batch.frame, durable=durable)
+            elif durable:
+                self._segment.sync()
         except UnconfirmedError as error:
             return self._unconfirmed(error)
         except OSError as error:
-            return self._roll_back(error)
+            return self._unconfirmed(error) if batch.written else self._roll_back(error)
+        self._accept(batch, durable=durable)
+        return None
+
+    def _accept(self, batch: _Batch, *, durable: bool) -> None:
+        """Let a written batch become part of the log."""
         self._frontier, self._signature = batch.frontier, batch.signature
         if durable:
             self._durable = self._frontier.size
@@ -294,7 +395,6 @@ class Ledger:
         self._leaves += batch.leaves
         self._backlog += len(batch.frame)
         self._publish_at = self._publish_at or time.monotonic() + PUBLISH_SECONDS
-        return None
 
     def _roll_back(self, error: OSError) -> LedgerError:
         """Cut a half-written batch off again; without that the file must not be written any more."""
@@ -302,10 +402,14 @@ class Ledger:
         try:
             self._segment.roll_back()
         except OSError as second:
-            self.failure = translate(second, "a half-written batch could not be taken back")
-            self.failure = LedgerError(self.failure.message, hint="restart; start-up sets the torn end aside")
-            return self.failure
+            return self._beyond_repair(second)
         self.failure = LedgerFull(translated.message, hint=translated.hint)
+        return self.failure
+
+    def _beyond_repair(self, error: OSError) -> LedgerError:
+        """Give up: the file ends in half a batch, and nothing may be written behind it."""
+        failure = translate(error, "a half-written batch could not be taken back")
+        self.failure = LedgerError(failure.message, hint="restart; start-up sets the torn end aside")
         return self.failure
 
     def _sync(self) -> bool:
@@ -357,6 +461,15 @@ class Ledger:
 
     def _publish(self) -> None:
         """Hand everything committed to the publisher's thread, in a segment of its own."""
+        with self._lock:
+            self._by_thread = True
+        try:
+            self._in_kernel.wait()
+            self._publish_alone()
+        finally:
+            self._by_thread = False
+
+    def _publish_alone(self) -> None:
         self._publish_at = None
         failed = self._publication.exception() if self._publication is not None else None
         if isinstance(failed, OSError):
@@ -403,6 +516,8 @@ class Ledger:
 
     def _finish(self) -> None:
         """Publish what is left and let go."""
+        if self._kernel is not None:
+            self._kernel.close()
         try:
             self._executor.shutdown(wait=True)
             if self._permanent() is None and (self._sync_at is None or self._sync()):

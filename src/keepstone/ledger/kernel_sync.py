@@ -1,0 +1,71 @@
+"""A disk sync that no thread waits for: Linux does it in the background and the event loop hears of its end.
+
+A thread that waits for the disk costs more than the disk. Each time it needs the interpreter it takes it from
+the thread that serves calls; measured, that was 40 of 230 microseconds per call (ADR 10). Here the kernel's
+asynchronous interface (`io_submit` with `IOCB_CMD_FDSYNC`, Linux 4.18) is asked through `caio`.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+if sys.platform == "linux":
+    from caio.linux_aio import Context, Operation
+
+Done = Callable[[OSError | None], None]
+
+
+class KernelSync:
+    """Starts syncs from an event loop's thread and reports their end there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make one for the running loop; raise `OSError` where the kernel has no such interface."""
+        if sys.platform != "linux":
+            raise OSError("asynchronous syncs are known for Linux only")
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._context = Context(max_requests=2)
+        loop.add_reader(self._context.fileno, self._ended)
+
+    @property
+    def is_mine(self) -> bool:
+        """Say whether this is the event loop's thread, the only one that may start a sync."""
+        return threading.get_ident() == self._thread
+
+    def start(self, descriptor: int, done: Done) -> None:
+        """Begin to sync a file's content and length; raise `OSError` when the kernel does not take it."""
+        operation = Operation.fdsync(descriptor)
+        operation.set_callback(partial(_report, done))
+        try:
+            taken = self._context.submit(operation)
+        except (ValueError, SystemError) as error:  # caio's words for EBADF, EINVAL and others
+            raise OSError(str(error)) from error
+        if taken != 1:
+            raise OSError("the kernel did not take the sync")
+
+    def _ended(self) -> None:
+        try:
+            self._context.poll()
+        except BlockingIOError:
+            pass  # the wake-up came before its count
+        while self._context.process_events():
+            pass
+
+    def close(self) -> None:
+        """Stop listening; from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._loop.remove_reader, self._context.fileno)
+        except RuntimeError:
+            pass  # the loop is closed, and with it its readers
+
+
+def _report(done: Done, result: int) -> None:
+    """Translate the kernel's result, 0 or a negative errno that comes as an unsigned number."""
+    if result == 0:
+        done(None)
+    else:
+        number = (1 << 64) - result
+        done(OSError(number, os.strerror(number)))
