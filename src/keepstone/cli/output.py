@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from keepstone.core.errors import KeepstoneError, PolicyError, UsageError
 
@@ -110,7 +111,9 @@ def _cell(value: object) -> str:
 
 
 def _plain(value: object) -> Any:
-    """Return builtins only: dataclasses as maps, tuples as lists, anything else as its text."""
+    """Return builtins only: dataclasses and structs as maps, tuples as lists, anything else as its text."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     match value:

@@ -22,7 +22,7 @@ LINGER_S = 5.0
 class GatheredTransport(asyncio.Transport):
     """A transport that sends what is written within one turn of the event loop together.
 
-    uvicorn writes the head and the body of an answer one by one, which costs a system call and a segment more.
+    uvicorn writes the head and the body of an answer one by one: a system call and a segment more.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 if sys.platform == "linux":
@@ -47,19 +48,15 @@ class KernelSync:
             raise OSError("the kernel did not take the sync")
 
     def _ended(self) -> None:
-        try:
+        with suppress(BlockingIOError):  # the wake-up came before its count
             self._context.poll()
-        except BlockingIOError:
-            pass  # the wake-up came before its count
         while self._context.process_events():
             pass
 
     def close(self) -> None:
         """Stop listening; from any thread."""
-        try:
+        with suppress(RuntimeError):  # the loop is closed, and with it its readers
             self._loop.call_soon_threadsafe(self._loop.remove_reader, self._context.fileno)
-        except RuntimeError:
-            pass  # the loop is closed, and with it its readers
 
 
 def _report(done: Done, result: int) -> None:

@@ -1,12 +1,12 @@
 """The ledger that a gateway writes: submit from any thread, be told when the record is durable and signed.
 
-All that queued while one sync ran becomes the next batch: its records and the signed root after them are one
-frame and one durable write; only then are the waiters told.
+All that queued while one sync ran becomes the next batch: its records and the signed root after them are
+one frame and one durable write; only then are the waiters told.
 
 Two ways lead to the disk. A batch that begins in the event loop's thread is written there and synced by the
 kernel in the background (`kernel_sync`): nobody waits and no thread is woken. Every other batch is written by
-the ledger's own thread, which also syncs bounded windows and hands what is durable to a third thread for tiles
-and checkpoint. One batch is under way at a time, whichever way it goes.
+the ledger's own thread, which also syncs bounded windows and hands what is durable to a third thread for
+tiles and checkpoint. One batch is under way at a time, whichever way it goes.
 """
 
 import asyncio
@@ -125,7 +125,7 @@ class Ledger:
         self._thread = threading.Thread(target=self._run, name="keepstone-ledger", daemon=True)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what it needs, and by keyword what may differ
         cls,
         directory: Path,
         key: LedgerKey,
