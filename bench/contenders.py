@@ -20,7 +20,7 @@ WORK = Path(__file__).parent / ".work"
 _POLICY = Path(__file__).parent / "policies" / "strict.yaml"
 _KEY_LINE = re.compile(r"^export AWS_BEARER_TOKEN_BEDROCK=(\S+)$", re.MULTILINE)
 _CONVERSE_PATH = f"/model/{payload.MODEL.replace(':', '%3A')}/converse"
-KEYSTONE = ".venv/bin/keepstone up --policy {policy} --home {home} --port {port}"
+KEYSTONE = "bench/.work/keepstone/bin/keepstone up --policy {policy} --home {home} --port {port}"
 
 
 class Settings(NamedTuple):

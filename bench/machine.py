@@ -38,9 +38,10 @@ def versions(work: Path) -> dict[str, str]:
 def _sources(work: Path) -> dict[str, Callable[[], str]]:
     portkey = work / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "package.json"
     ask_litellm = "import importlib.metadata as m; print(m.version('litellm'))"
+    ask_python = "import os, sys; print(sys.version.split()[0], os.path.realpath(sys.executable))"
     return {
         "Keepstone": lambda: version("keepstone"),
-        "Python": platform.python_version,
+        "Python": lambda: _output([str(work / "keepstone" / "bin" / "python"), "-c", ask_python]),
         "uvicorn": lambda: version("uvicorn"),
         "LiteLLM": lambda: _first_number([str(work / "litellm" / "bin" / "python"), "-c", ask_litellm]),
         "Portkey": lambda: str(json.loads(portkey.read_text())["version"]),
@@ -51,9 +52,13 @@ def _sources(work: Path) -> dict[str, Callable[[], str]]:
 
 
 def _first_number(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    match = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    match = re.search(r"\d+(\.\d+)+", _output(command))
     return match[0] if match else ""
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return (done.stdout + done.stderr).strip()
 
 
 def _or_empty(ask: Callable[[], str]) -> str:

@@ -53,6 +53,8 @@ Keepstone with a strict record at the same concurrency.
   "record durable first" an answer leaves after its ledger record is on disk; in "record within 10 ms" a crash
   can lose the last 10 ms of records. Both take calls by plain HTTP, as the peers do; "by TLS" is the strict
   one as `keepstone up` starts it without options, on connections that are kept.
+* Keepstone and LiteLLM run on the same Python, the fastest build of its version that `bench/interpreter.py`
+  finds on the machine (a plain build is a fifth slower), with their locked dependencies and nothing else.
 * LiteLLM: one worker, `LITELLM_MODE=PRODUCTION`, `LITELLM_LOG=ERROR`, a master key, no database, no
   callbacks, no retries, byte code compiled. Portkey: `--headless`, `NODE_ENV=production`. Neither inspects
   content or keeps a durable record in this run, so both do less work per call than Keepstone.

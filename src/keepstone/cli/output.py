@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from keepstone.core.errors import KeepstoneError, PolicyError, UsageError
 
@@ -112,8 +111,9 @@ def _cell(value: object) -> str:
 
 def _plain(value: object) -> Any:
     """Return builtins only: dataclasses and structs as maps, tuples as lists, anything else as its text."""
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    fields = getattr(type(value), "__struct_fields__", ())  # without importing msgspec for `--help`
+    if fields:
+        return {name: _plain(getattr(value, name)) for name in fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     match value:
