@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from keepstone.policy.load import overlay_path
 from keepstone.wiring import Service, open_service
 
 GC_THRESHOLDS = (20_000, 20, 20)  # calls leave few cycles behind; measured in docs/benchmarks.md
+SWITCH_S = 0.001
+"""How long a background thread waits for the interpreter before it insists; Python's default is 5 ms. While it
+waits, the event loop pays each time it lets go of the interpreter, which it does several times a call."""
 GRACE_S = 30
 WATCH_S = 1.0
 HANG_UP_S = 0.25
@@ -157,6 +161,7 @@ async def _serve(
     gc.collect()
     gc.freeze()  # what start-up made lives as long as the process: no collection need look at it
     gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_S)
     server = _Server(config, service)
     loop = asyncio.get_running_loop()
     reload_now = asyncio.Event()

@@ -3,10 +3,12 @@
 import errno
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from keepstone.core.errors import LedgerError, LedgerFull
 
+_NEW_SYNCED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_DSYNC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -63,6 +65,31 @@ class Disk:
             aside.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+    def place_all(self, files: Iterable[tuple[Path, bytes]], temporary: Path) -> None:
+        """Put whole files at their places, durable together when this returns; any may be there if it raises.
+
+        It does by far fewer system calls than `place` one by one. After each, a thread has to ask for the
+        interpreter, and the thread that serves calls pays for that.
+        """
+        aside = os.fspath(temporary / f"tmp-{secrets.token_hex(8)}")
+        folders: set[Path] = set()
+        try:
+            for path, data in files:
+                if path.parent not in folders:
+                    make_folder(path.parent)
+                    folders.add(path.parent)
+                descriptor = os.open(aside, _NEW_SYNCED, 0o644)
+                try:
+                    self.write(descriptor, data)
+                finally:
+                    os.close(descriptor)
+                os.replace(aside, path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+        for folder in folders:
+            sync_folder(folder)
 
     def remove(self, path: Path) -> None:
         """Delete a file that may be gone already, so that it cannot come back after a crash."""

@@ -21,7 +21,8 @@ class Publisher:
         self._directory = directory
         self._builder = builder
         self._disk = disk
-        self._files: deque[tuple[str, bytes]] = deque()
+        self._files: list[tuple[str, bytes]] = []
+        self._partial: set[str] | None = None  # folders of partial files; unknown after a start
         self._obsolete: deque[Path] = deque()
         self._note = ""
 
@@ -41,19 +42,21 @@ class Publisher:
 
     def flush(self) -> None:
         """Write everything taken; raise `OSError` when the disk refuses, and go on from there next time."""
-        while self._files:
-            path, data = self._files[0]
-            self._place(path, data)
+        self._place_all(self._files)
+        for path, _ in self._files:
             # a full file replaces its partial forms (c2sp.org/tlog-tiles, "Partial Tiles")
-            shutil.rmtree(self._directory / f"{path}.p", ignore_errors=True)
-            self._files.popleft()
-        for path, data in self._builder.partial():
-            self._place(path, data)
-        self._place(CHECKPOINT, self._note.encode())
+            if self._partial is None or f"{path}.p" in self._partial:
+                shutil.rmtree(self._directory / f"{path}.p", ignore_errors=True)
+        self._files.clear()
+        partial = list(self._builder.partial())
+        self._place_all(partial)
+        self._partial = {path.rpartition("/")[0] for path, _ in partial}
+        folder = self._directory / WAL
+        self._disk.place(self._directory / CHECKPOINT, self._note.encode(), folder)
         self._note = ""
         while self._obsolete:
             self._disk.remove(self._obsolete[0])
             self._obsolete.popleft()
 
-    def _place(self, path: str, data: bytes) -> None:
-        self._disk.place(self._directory / path, data, self._directory / WAL)
+    def _place_all(self, files: Iterable[tuple[str, bytes]]) -> None:
+        self._disk.place_all(((self._directory / path, data) for path, data in files), self._directory / WAL)

@@ -2,8 +2,8 @@
 
 A key reads `ks_<id>_<secret>`: the id is public and stands in records; the secret is 32 random bytes, so a
 plain SHA-256 of it cannot be guessed back. The ring holds all keys in memory and asks SQLite's data version
-on a look-up, at most once in five milliseconds, whether another process has committed since: a revocation works
-for every call that begins five milliseconds later.
+on a look-up, at most once in five milliseconds, whether another process has committed since: a revocation
+works for every call that begins five milliseconds later.
 """
 
 import hashlib

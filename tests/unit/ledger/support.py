@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class QuickDisk(Disk):
         aside.parent.mkdir(exist_ok=True)
         aside.write_bytes(data)
         aside.replace(path)
+
+    def place_all(self, files: Iterable[tuple[Path, bytes]], temporary: Path) -> None:
+        for path, data in files:
+            self.place(path, data, temporary)
 
     def fdatasync(self, descriptor: int) -> None:
         pass
