@@ -1,7 +1,8 @@
 """Prints the fastest build of this Python's minor version on the machine: `python -m bench.interpreter`.
 
-Builds of one version differ by a fifth: distributors compile with profiles, a plain `./configure && make` does
-not. Keepstone and LiteLLM are measured on the same one, the best that is here. `BENCH_PYTHON` names another.
+Builds of one version differ by a fifth: distributors compile with profiles, a plain `./configure && make`
+does not. Keepstone and LiteLLM are measured on the same one, the best that is here. `BENCH_PYTHON` names
+another.
 """
 
 import os

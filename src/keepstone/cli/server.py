@@ -26,8 +26,8 @@ from keepstone.wiring import Service, open_service
 
 GC_THRESHOLDS = (20_000, 20, 20)  # calls leave few cycles behind; measured in docs/benchmarks.md
 SWITCH_S = 0.001
-"""How long a background thread waits for the interpreter before it insists; Python's default is 5 ms. While it
-waits, the event loop pays each time it lets go of the interpreter, which it does several times a call."""
+"""How long a background thread waits for the interpreter before it insists; Python's default is 5 ms. While
+it waits, the event loop pays each time it lets go of the interpreter, which it does several times a call."""
 GRACE_S = 30
 WATCH_S = 1.0
 HANG_UP_S = 0.25
