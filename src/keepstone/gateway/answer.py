@@ -37,7 +37,7 @@ def headers(call: Call, reply: UpstreamReply | None, content_type: bytes = JSON)
     found = [
         (b"content-type", content_type),
         (b"x-amzn-requestid", call.id.encode()),
-        (b"x-keepstone-outcome", call.decision.outcome.value.encode() if call.decision else b""),
+        (b"x-keepstone-outcome", call.decision.outcome.encode() if call.decision else b""),
     ]
     if reply is not None and not _KEPT.isdisjoint(reply.headers):
         found += [

@@ -325,8 +325,8 @@ class Gateway:
         elapsed = self._now() - call.started_ns
         self._metrics.answers.add(labels, elapsed / 1e9, (elapsed - call.upstream_ns) / 1e9)
         if call.usage.total:
-            self._metrics.tokens(call.known_model, "input").inc(call.usage.input)
-            self._metrics.tokens(call.known_model, "output").inc(call.usage.output)
+            self._metrics.answers.add_tokens(call.known_model, "input", call.usage.input)
+            self._metrics.answers.add_tokens(call.known_model, "output", call.usage.output)
 
 
 async def _beside(size: int, inspect: Callable[..., _T], *arguments: Any) -> _T:

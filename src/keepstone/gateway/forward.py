@@ -55,9 +55,11 @@ async def forward(
                 failure = Failure(Decision.refuse(ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM, message))
             continue
         model_id = route.upstream_id(name, request.model_id)
-        addressed = UpstreamRequest(
-            request.operation, model_id, request.body, request.document, request.headers
-        )
+        addressed = request
+        if model_id != request.model_id:
+            addressed = UpstreamRequest(
+                request.operation, model_id, request.body, request.document, request.headers
+            )
         call.upstream, call.upstream_model = name, model_id
         outcome = await _try(call, upstream, addressed, metrics, check)
         if isinstance(outcome, UpstreamReply):

@@ -6,6 +6,7 @@ Label values come from closed sets or from the policy document, so no caller can
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -57,6 +58,7 @@ class Answers:
     def __init__(self) -> None:
         self._answered: dict[tuple[str, str, str, str], Answered] = {}
         self._times: dict[str, tuple[Times, Times]] = {}
+        self._tokens: dict[tuple[str, str], int] = {}
 
     def add(self, labels: tuple[str, str, str, str], seconds: float, overhead: float) -> None:
         """Count a call with the values of `CALL_LABELS`, how long it took, and that without the upstream."""
@@ -68,12 +70,21 @@ class Answers:
         answered.seconds.add(seconds)
         answered.overhead.add(overhead)
 
+    def add_tokens(self, model: str, direction: Literal["input", "output"], tokens: int) -> None:
+        """Count tokens that a model has read or written."""
+        key = (model, direction)
+        self._tokens[key] = self._tokens.get(key, 0) + tokens
+
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, as the client library's registry asks for them."""
         calls = CounterMetricFamily(f"{NAMESPACE}_calls", "calls answered", labels=CALL_LABELS)
         for labels, answered in self._answered.items():
             calls.add_metric(labels, answered.calls)
         yield calls
+        used = CounterMetricFamily(f"{NAMESPACE}_tokens", "tokens used", labels=("model", "direction"))
+        for key, tokens in self._tokens.items():
+            used.add_metric(key, tokens)
+        yield used
         texts = (
             ("call_seconds", "from request to answer"),
             ("overhead_seconds", "the call without the upstream"),
@@ -95,7 +106,6 @@ class Metrics:
         counter, gauge = self._counter, self._gauge
         self.answers = Answers()
         self.registry.register(self.answers)
-        self.tokens = cache(counter("tokens", "tokens used", "model", "direction").labels)
         self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
         self.failovers = counter("failovers", "calls answered by a later upstream")

@@ -82,7 +82,7 @@ class Guardrail:
     def inspect(self, texts: Sequence[Text], direction: Direction) -> Inspection:
         """Look for everything that the policy names; a match never reaches from one text into another."""
         plan = self.plans[direction]
-        values = tuple(text.value for text in texts)
+        values = tuple([text.value for text in texts])
         if plan.looks_for_nothing or not _may_hit(plan, texts):
             kept_none: tuple[list[Span], ...] = ([],) * len(values)
             strength = self.config.injection.strength
@@ -137,10 +137,13 @@ def _may_hit(plan: Plan, texts: Sequence[Text]) -> bool:
     """Say in one pass over all texts whether a closer look is worth it."""
     if not plan.joinable:
         return True
-    joined = SEPARATOR.join(text.value for text in texts)
-    if plan.scanner.candidates(encode(joined)) or (plan.words is not None and plan.words.hits(joined)):
+    joined = SEPARATOR.join([text.value for text in texts])
+    data = encode(joined)
+    if plan.scanner.candidates(data) or (plan.words is not None and plan.words.hits(joined)):
         return True
     if plan.attacks is None:
         return False
-    foreign = SEPARATOR.join(text.value for text in texts if text.origin in ATTACKABLE)
-    return bool(foreign) and plan.attacks.may_hit(encode(foreign))
+    foreign = [text.value for text in texts if text.origin in ATTACKABLE]
+    if len(foreign) < len(texts):
+        data = encode(SEPARATOR.join(foreign))
+    return bool(foreign) and plan.attacks.may_hit(data)

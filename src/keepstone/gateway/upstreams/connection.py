@@ -6,6 +6,7 @@ first closes it, and it says itself whether the next request may use it.
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 
 import httptools
 
@@ -17,6 +18,11 @@ STREAM_HIGH_WATER = 256 * 1024
 
 Received = tuple[int, dict[str, str], bytes]
 """A status, lower-case headers, and the body unless it is read in chunks."""
+
+
+@lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 class Connection(asyncio.Protocol):
@@ -72,8 +78,9 @@ class Connection(asyncio.Protocol):
                 ours if isinstance(ours, UpstreamError) else malformed("upstream's answer is not valid HTTP")
             )
         else:
-            self._check_head(len(data))
-            self._restart_timer()
+            if not self._complete:
+                self._check_head(len(data))
+                self._restart_timer()
 
     def eof_received(self) -> bool:
         """Let the transport close."""
@@ -117,7 +124,7 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > MAX_HEAD_BYTES:
             raise malformed("upstream's headers are too large")
         if not self._head_done:  # RFC 9110 6.5.1: trailers are no headers
-            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+            self._headers[_lower(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Let a streamed exchange begin."""
