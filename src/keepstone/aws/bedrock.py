@@ -59,7 +59,7 @@ class SigV4:
 
     async def headers(self, host: str, path: str, body: bytes) -> Sequence[tuple[str, str]]:
         """Return the signature's headers; raise `UpstreamError` when the chain has no credentials."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         credentials = self._credentials
         if credentials is None or now - self._read_at > CREDENTIALS_AGE:
             credentials = await self._read(now)
@@ -94,6 +94,7 @@ class BedrockRuntime:
         self.name = name
         self.attempts = attempts
         self._origin = origin
+        self._authority = origin.authority
         self._pool = HttpPool(origin)
         self._authorizer = authorizer
 
@@ -105,7 +106,7 @@ class BedrockRuntime:
         """Forward one call."""
         path = self._origin.base_path + _path(request.model_id, request.operation)
         headers = [
-            *await self._authorizer.headers(self._origin.authority, path, request.body),
+            *await self._authorizer.headers(self._authority, path, request.body),
             *request.headers,
         ]
         stream = request.operation.streams

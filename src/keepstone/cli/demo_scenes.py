@@ -225,7 +225,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "Failover",
         "Are you there?",
-        "The first upstream fails; the next one answers, and the record says after how many attempts.",
+        "The first upstream fails; the next one answers, and the record says which one it was.",
         "answered by the next",
         _failover,
     ),

@@ -38,6 +38,19 @@ _key_option = click.option(
 )
 
 
+def _require_reason(reason: str | None) -> None:
+    """Refuse a code that no record can have, instead of finding none."""
+    from difflib import get_close_matches
+
+    from keepstone.core.decision import ReasonCode
+
+    codes = [each.value for each in ReasonCode]
+    if reason is not None and reason not in codes:
+        near = get_close_matches(reason, codes, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "docs/reference/reasons.md lists them"
+        raise UsageError(f"`{reason}` is no reason code", hint=hint)
+
+
 @click.group()
 def ledger() -> None:
     """Show, verify and prove the record of every call."""
@@ -124,6 +137,7 @@ def show(
     from keepstone.ledger.reader import LedgerReader
 
     _require(directory)
+    _require_reason(reason)
     reader = LedgerReader(directory)
     if which is not None:
         found = _decoded((index, reader.entry(index)) for index in _locate(reader, which))
@@ -138,6 +152,8 @@ def show(
             if len(rows) == last:
                 break
     emit(rows[::-1], output_format, columns=_COLUMNS)
+    if not rows and (principal or outcome or reason):
+        talk("no record is like that")
     return 0
 
 

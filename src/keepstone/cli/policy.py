@@ -84,6 +84,8 @@ def explain(
 
     Exits 1 when the call is refused.
     """
+    if not roles and (model or label is not None):
+        raise UsageError("a call is explained for a caller", hint="add --role, once for each role it holds")
     loaded = _load(file, environment)
     if not roles:
         _explain_document(loaded, output_format)
@@ -122,10 +124,10 @@ def _row(problem: Problem) -> dict[str, object]:
 
 
 def _tell_excerpts(problems: tuple[Problem, ...]) -> None:
-    """Show the lines the problems stand on."""
+    """Show the lines the problems stand on; what is wrong with them says the table."""
     for problem in problems:
         if problem.excerpt:
-            talk(f"\n{problem.position}: {problem.message}\n{problem.excerpt}")
+            talk(f"\n{problem.position}\n{problem.excerpt}")
 
 
 def _explain_document(loaded: LoadedPolicy, output_format: str) -> None:

@@ -9,8 +9,8 @@ record is durable; when the record cannot be written, the answer does not leave.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, MutableMapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 
 from keepstone.core.decision import Decision, Outcome, ReasonCode
 from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, StoreError, UpstreamError
@@ -35,7 +35,7 @@ from keepstone.gateway.wire.slots import decode_document, encode_document
 Scope = MutableMapping[str, Any]
 
 LARGE_BYTES = 256 * 1024
-_T = TypeVar("_T")
+"""Text longer than this is inspected in a thread: others would have to wait."""
 UNRECORDED = "the call cannot be recorded at the moment"
 LOG = logging.getLogger("keepstone.gateway")
 
@@ -101,7 +101,10 @@ class Gateway:
         if refusal is None:
             refusal = self._decide(call, AFTER_BODY)
         if refusal is None:
-            refusal = await _beside(len(call.body), self._decide, call, INSPECT)
+            if len(call.body) <= LARGE_BYTES:
+                refusal = self._decide(call, INSPECT)
+            else:
+                refusal = await asyncio.to_thread(self._decide, call, INSPECT)
         if refusal is not None:
             await self._refuse(call, refusal, send)
             return
@@ -160,8 +163,10 @@ class Gateway:
         started = self._now()
         call.stage = "inspect"
         try:
-            size = len(reply.body)
-            refusal = await _beside(size, inspect_answer, call, body, document, self._metrics)
+            if len(reply.body) <= LARGE_BYTES:
+                refusal = inspect_answer(call, body, document, self._metrics)
+            else:
+                refusal = await asyncio.to_thread(inspect_answer, call, body, document, self._metrics)
         except RequestError as error:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
             refusal = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message)
@@ -327,13 +332,6 @@ class Gateway:
         if call.usage.total:
             self._metrics.answers.add_tokens(call.known_model, "input", call.usage.input)
             self._metrics.answers.add_tokens(call.known_model, "output", call.usage.output)
-
-
-async def _beside(size: int, inspect: Callable[..., _T], *arguments: Any) -> _T:
-    """Run an inspection at once, or in a thread if the text is so large that others would have to wait."""
-    if size <= LARGE_BYTES:
-        return inspect(*arguments)
-    return await asyncio.to_thread(inspect, *arguments)
 
 
 async def _close(events: Any) -> None:

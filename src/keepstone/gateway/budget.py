@@ -25,16 +25,20 @@ ANY = "*"
 class SlidingWindow:
     """Counts what happened within the last `length_ns` nanoseconds, in slices."""
 
-    __slots__ = ("_counts", "_slice_ns", "total")
+    __slots__ = ("_counts", "_expired", "_slice_ns", "total")
 
     def __init__(self, length_ns: int) -> None:
         self._slice_ns = max(1, length_ns // SLICES)
         self._counts: OrderedDict[int, int] = OrderedDict()
+        self._expired = -SLICES
         self.total = 0
 
     def expire(self, now_ns: int) -> None:
         """Forget the slices that are wholly out of the window."""
         oldest = now_ns // self._slice_ns - SLICES
+        if oldest == self._expired:
+            return
+        self._expired = oldest
         while self._counts and (first := next(iter(self._counts))) < oldest:
             self.total -= self._counts.pop(first)
 

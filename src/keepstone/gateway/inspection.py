@@ -204,6 +204,8 @@ def _uninspectable(call: Call, found: DocumentText, metrics: Metrics) -> Decisio
 
 def _named_by_caller(call: Call) -> tuple[str, str, str]:
     config = call.document.get("guardrailConfig")
+    if config is None and _FORWARDED.isdisjoint(call.headers):
+        return "", "", ""
     if isinstance(config, dict):
         names = ("guardrailIdentifier", "guardrailVersion", "trace")
         return str(config.get(names[0], "")), str(config.get(names[1], "")), str(config.get(names[2], ""))

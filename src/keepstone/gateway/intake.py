@@ -31,7 +31,7 @@ async def read_body(call: Call, receive: Receive, *, whole: bool = False) -> Dec
         return _too_large(bounds.max_request_bytes)
     try:
         if whole:
-            body = await _receive_all(receive, bounds.max_request_bytes)
+            body = _taken(await receive(), bounds.max_request_bytes)
         else:
             async with asyncio.timeout(bounds.body_timeout_s):
                 body = await _receive_all(receive, bounds.max_request_bytes)
@@ -47,16 +47,21 @@ async def read_body(call: Call, receive: Receive, *, whole: bool = False) -> Dec
 async def _receive_all(receive: Receive, most: int) -> bytes | None:
     """Return the body, or `None` as soon as it is longer than `most`."""
     message = await receive()
-    whole: bytes = message.get("body", b"")
     if message.get("more_body"):
-        body = bytearray(whole)
+        body = bytearray(message.get("body", b""))
         while message.get("more_body") and len(body) <= most:
             message = await receive()
             body += message.get("body", b"")
-        whole = bytes(body)
+        message["body"] = bytes(body)
+    return _taken(message, most)
+
+
+def _taken(message: MutableMapping[str, Any], most: int) -> bytes | None:
+    """Return the whole body that a last message holds, or `None` when it is longer than `most`."""
     if message["type"] == "http.disconnect":
         raise CallerLeftError("the caller left before its request was complete")
-    return whole if len(whole) <= most else None
+    body: bytes = message.get("body", b"")
+    return body if len(body) <= most else None
 
 
 def _too_large(bound: int) -> Decision:

@@ -7,14 +7,16 @@ asynchronous interface (`io_submit` with `IOCB_CMD_FDSYNC`, Linux 4.18) is asked
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-if sys.platform == "linux":
+_MISSING = ""
+try:
     from caio.linux_aio import Context, Operation
+except ImportError as error:  # another system, or a kernel without it
+    _MISSING = f"the kernel cannot sync in the background: {error}"
 
 Done = Callable[[OSError | None], None]
 
@@ -24,11 +26,14 @@ class KernelSync:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make one for the running loop; raise `OSError` where the kernel has no such interface."""
-        if sys.platform != "linux":
-            raise OSError("asynchronous syncs are known for Linux only")
+        if _MISSING:
+            raise OSError(_MISSING)
         self._loop = loop
         self._thread = threading.get_ident()
-        self._context = Context(max_requests=2)
+        try:
+            self._context = Context(max_requests=2)
+        except (ValueError, SystemError) as error:  # caio's words for EAGAIN, ENOSYS and others
+            raise OSError(str(error)) from error
         loop.add_reader(self._context.fileno, self._ended)
 
     @property

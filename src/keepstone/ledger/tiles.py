@@ -75,12 +75,13 @@ class TileBuilder:
         self.entries = entries or []
         self.levels: list[list[bytes]] = []
 
-    def add(self, record: bytes | None, leaf: bytes) -> Iterator[tuple[str, bytes]]:
-        """Append a record (None where it was pruned) and yield (path, bytes) of each file that it fills."""
+    def add(self, record: bytes | None, leaf: bytes) -> list[tuple[str, bytes]]:
+        """Append a record (None where it was pruned) and return (path, bytes) of each file that it fills."""
         self.entries.append(b"" if record is None else encode_entry(record))
         self.size += 1
+        filled: list[tuple[str, bytes]] = []
         if len(self.entries) == WIDTH:
-            yield bundle_path((self.size - 1) // WIDTH), b"".join(self.entries)
+            filled.append((bundle_path((self.size - 1) // WIDTH), b"".join(self.entries)))
             self.entries = []
         level, number, node = 0, self.size, leaf
         while True:
@@ -89,9 +90,9 @@ class TileBuilder:
             row = self.levels[level]
             row.append(node)
             if len(row) < WIDTH:
-                return
+                return filled
             number //= WIDTH
-            yield tile_path(level, number - 1), b"".join(row)
+            filled.append((tile_path(level, number - 1), b"".join(row)))
             node = complete_root(row)
             row.clear()
             level += 1

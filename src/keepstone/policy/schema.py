@@ -305,7 +305,8 @@ class Guardrail(_Closed, frozen=True, kw_only=True):
     messages: Messages = Messages()
     pii: dict[PiiType, Action | Directions] = {}
     credentials: Annotated[
-        Action | Directions, Meta(description="tokens, private keys and connection strings of about 30 kinds")
+        Action | Directions,
+        Meta(description="tokens, private keys and connection strings of more than 50 kinds"),
     ] = Action.BLOCK
     words: Annotated[tuple[str | CustomWord, ...], Meta(max_length=10_000)] = ()
     regexes: Annotated[tuple[CustomRegex, ...], Meta(max_length=30)] = ()

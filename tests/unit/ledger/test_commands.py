@@ -79,7 +79,7 @@ def test_verify_exits_with_one_for_tampering_and_three_when_it_cannot_tell(home,
         (["--principal", "bob"], ["id-1", "id-2"]),
         (["--outcome", "refuse"], ["id-1"]),
         (["--reason", "input_blocked"], ["id-1"]),
-        (["--reason", "other"], []),
+        (["--reason", "output_blocked"], []),
     ],
 )
 def test_show_filters(home, options, ids):
@@ -87,6 +87,12 @@ def test_show_filters(home, options, ids):
     assert code == 0
     assert [each["id"] for each in json.loads(out)] == ids
     assert "record 3: the entry is not a record" in err
+    assert ("no record is like that" in err) == (not ids)
+
+
+def test_a_reason_that_no_record_can_have_is_a_usage_error(home):
+    code, _, _ = run(home, "show", "--reason", "input_blockd")
+    assert code == "usage"
 
 
 def test_show_prints_a_table_and_one_record(home):

@@ -40,6 +40,9 @@ text title type uniqueItems url value values
 """
 KEYWORDS = frozenset(_WORDS.split())
 
+_CONSTANTS = frozenset({"assistant", "user", "end_turn", "tool_use", "max_tokens", "stop_sequence", "stop"})
+"""Values that nearly every document holds, known to be identifiers without a closer look."""
+
 _BARE = frozenset({int, float, bool, type(None)})
 
 JSON_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
@@ -237,7 +240,7 @@ class Walk:
         value = container[key]
         kind = type(value)
         if kind is str:
-            if not is_identifier(value):
+            if value not in _CONSTANTS and not is_identifier(value):
                 self.slots.append(Slot(container, key, Origin.UNKNOWN))
         elif kind is dict:
             _check_depth(depth)
