@@ -24,7 +24,7 @@ from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.load import overlay_path
 from keepstone.wiring import Service, open_service
 
-GC_THRESHOLDS = (20_000, 20, 20)  # calls leave few cycles behind; measured in docs/benchmarks.md
+GC_THRESHOLDS = (100_000, 20, 20)  # calls leave hardly a cycle behind
 SWITCH_S = 0.001
 """How long a background thread waits for the interpreter before it insists; Python's default is 5 ms. While
 it waits, the event loop pays each time it lets go of the interpreter, which it does several times a call."""

@@ -32,11 +32,11 @@ class Publisher:
         return bool(self._note)
 
     def add(
-        self, records: Sequence[bytes], leaves: Sequence[bytes], note: str, obsolete: Iterable[Path]
+        self, entries: Sequence[bytes], leaves: Sequence[bytes], note: str, obsolete: Iterable[Path]
     ) -> None:
-        """Take what was appended since, the signed note for the size reached, and the segments it ends."""
-        for record, leaf in zip(records, leaves, strict=True):
-            self._files.extend(self._builder.add(record, leaf))
+        """Take the entries appended since, the signed note for the size reached, and the segments it ends."""
+        for entry, leaf in zip(entries, leaves, strict=True):
+            self._files += self._builder.add(entry, leaf)
         self._note = note
         self._obsolete.extend(obsolete)
 

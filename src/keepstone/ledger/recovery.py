@@ -18,7 +18,7 @@ from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from keepstone.ledger.publisher import Publisher
 from keepstone.ledger.store import CHECKPOINT, LOCK, WAL, TileStore, read_segments
-from keepstone.ledger.tiles import TileBuilder
+from keepstone.ledger.tiles import TileBuilder, encode_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,8 @@ def _publish(
         ]
         last = replay.batches[-1]
         signed = key.checkpoint(last.size, last.root, last.signature)
-        publisher.add(records, [leaf_hash(each) for each in records], signed, old)
+        entries = [encode_entry(each) for each in records]
+        publisher.add(entries, [leaf_hash(each) for each in records], signed, old)
         publisher.flush()
     else:
         for path in old:

@@ -75,9 +75,9 @@ class TileBuilder:
         self.entries = entries or []
         self.levels: list[list[bytes]] = []
 
-    def add(self, record: bytes | None, leaf: bytes) -> list[tuple[str, bytes]]:
-        """Append a record (None where it was pruned) and return (path, bytes) of each file that it fills."""
-        self.entries.append(b"" if record is None else encode_entry(record))
+    def add(self, entry: bytes, leaf: bytes) -> list[tuple[str, bytes]]:
+        """Append an encoded entry (empty where it was pruned); return (path, bytes) of each file it fills."""
+        self.entries.append(entry)
         self.size += 1
         filled: list[tuple[str, bytes]] = []
         if len(self.entries) == WIDTH:

@@ -95,14 +95,10 @@ def segment_frame(origin: str, start: int) -> bytes:
     return frame(SEGMENT, start.to_bytes(8, "little") + origin.encode())
 
 
-def batch_frame(first: int, durable: int, records: Sequence[bytes], signature: bytes, root: bytes) -> bytes:
-    """Return the frame of one batch; the root stands last, for it never ends in zeros by design."""
-    parts = [_BATCH.pack(first, durable, len(records))]
-    for record in records:
-        parts.append(len(record).to_bytes(2, "big"))
-        parts.append(record)
-    parts += (signature, root)
-    return frame(BATCH, b"".join(parts))
+def batch_frame(first: int, durable: int, entries: Sequence[bytes], signature: bytes, root: bytes) -> bytes:
+    """Return the frame of a batch of encoded entries; the root stands last, for it never ends in zeros."""
+    head = _BATCH.pack(first, durable, len(entries))
+    return frame(BATCH, b"".join((head, *entries, signature, root)))
 
 
 def _decode_batch(body: bytes, where: str) -> Batch:

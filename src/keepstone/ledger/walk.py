@@ -80,7 +80,7 @@ class Walk:
     def _add(self, ours: bytes, theirs: bytes) -> None:
         self.by_record.add(ours)
         self.by_tile.add(theirs)
-        for path, data in self._builder.add(None, theirs):
+        for path, data in self._builder.add(b"", theirs):
             self._compare(path, data)
         self._keep()
 

@@ -30,6 +30,7 @@ from keepstone.ledger.record import MAX_RECORD
 from keepstone.ledger.recovery import Recovered, lock, recover
 from keepstone.ledger.segment import Segment
 from keepstone.ledger.store import WAL
+from keepstone.ledger.tiles import encode_entry
 
 Notify = Callable[[Sequence[object], LedgerError | None], None]
 
@@ -64,7 +65,7 @@ class _Batch:
     `written` says that the frame is in the file and only the sync is missing.
     """
 
-    records: list[bytes]
+    entries: list[bytes]
     waiters: list[object]
     leaves: list[bytes]
     frontier: Frontier
@@ -117,7 +118,7 @@ class Ledger:
         self._durable = self.size
         self._sync_at: float | None = None
         self._publish_at: float | None = None
-        self._records: list[bytes] = []
+        self._entries: list[bytes] = []
         self._leaves: list[bytes] = []
         self._backlog = 0
         self._executor = ThreadPoolExecutor(1, "keepstone-ledger-tiles")
@@ -221,18 +222,19 @@ class Ledger:
         The lock is held and no batch is under way.
         """
         queue, self._queue, self._queued_bytes = self._queue, [], 0
-        records, waiters = [record for record, _ in queue], [waiter for _, waiter in queue]
+        waiters = [waiter for _, waiter in queue]
         frontier = self._frontier.copy()
         try:
-            leaves = [leaf_hash(record) for record in records]
+            entries = [encode_entry(record) for record, _ in queue]
+            leaves = [leaf_hash(record) for record, _ in queue]
             for leaf in leaves:
                 frontier.add(leaf)
             root = frontier.root()
             signature = self._key.sign(frontier.size, root)
-            frame = wal.batch_frame(self.size, self._durable, records, signature, root)
-            batch = _Batch(records, waiters, leaves, frontier, root, signature, frame)
+            frame = wal.batch_frame(self.size, self._durable, entries, signature, root)
+            batch = _Batch(entries, waiters, leaves, frontier, root, signature, frame)
         except Exception as error:  # noqa: BLE001 - the writer's outermost door deals with it
-            batch = _Batch(records, waiters, [], frontier, b"", b"", b"", error)
+            batch = _Batch([], waiters, [], frontier, b"", b"", b"", error)
         self._current = batch
         if self._may_go_through_the_loop(batch):
             self._write_in_the_loop(batch)
@@ -281,16 +283,20 @@ class Ledger:
 
     def _synced(self, batch: _Batch, error: OSError | None) -> None:
         """Take in what the kernel has synced, tell its waiters, begin the next batch."""
+        if self._current is not batch:  # the thread has stopped and told the waiters so
+            self._in_kernel.set()
+            return
         failure = self._unconfirmed(error) if error is not None else None
         if failure is None:
             asleep = self._publish_at is None
             self._accept(batch, durable=True)
             if asleep:
                 self._jobs.put(None)  # the thread has a deadline now
+        first = self.size - len(batch.entries)
         with self._lock:
             self._current = None
             self._in_kernel.set()
-        self._tell(batch.waiters, self.size - len(batch.records), failure)
+        self._tell(batch.waiters, first, failure)
         with self._lock:
             if self._queue and self._current is None:
                 self._begin_batch()
@@ -352,7 +358,7 @@ class Ledger:
         if batch.fault is not None:
             raise batch.fault
         error = self._permanent() or self._behind() or self._write(batch)
-        first = self.size - len(batch.records)
+        first = self.size - len(batch.entries)
         with self._lock:
             self._current = None
         self._tell(batch.waiters, first, error)
@@ -391,7 +397,7 @@ class Ledger:
             self._sync_at = self._sync_at or time.monotonic() + self._window
         self.failure = None
         self.size, self.root = batch.frontier.size, batch.root
-        self._records += batch.records
+        self._entries += batch.entries
         self._leaves += batch.leaves
         self._backlog += len(batch.frame)
         self._publish_at = self._publish_at or time.monotonic() + PUBLISH_SECONDS
@@ -450,7 +456,7 @@ class Ledger:
         if self._publish_at is None or self._permanent() is not None:
             self._publish_at = None
             return False
-        much = len(self._records) >= PUBLISH_RECORDS or self._backlog >= PUBLISH_BYTES
+        much = len(self._entries) >= PUBLISH_RECORDS or self._backlog >= PUBLISH_BYTES
         full = much and not self._publisher.pending
         if now < self._publish_at and not full:
             return False
@@ -476,7 +482,7 @@ class Ledger:
             _log.warning("the ledger's tiles wait: %s", translate(failed, "they cannot be written"))
         elif failed is not None:
             _log.error("the ledger's tiles cannot be written", exc_info=failed)
-        if self._records and not self._publisher.pending and not self._rotate():
+        if self._entries and not self._publisher.pending and not self._rotate():
             self._publish_at = time.monotonic() + _RETRY_SECONDS
             return
         if self._publisher.pending:
@@ -501,8 +507,8 @@ class Ledger:
         old.close()
         self._segment = segment
         note = self._key.checkpoint(self.size, self.root, self._signature)
-        self._publisher.add(self._records, self._leaves, note, [old.path])
-        self._records, self._leaves, self._backlog = [], [], 0
+        self._publisher.add(self._entries, self._leaves, note, [old.path])
+        self._entries, self._leaves, self._backlog = [], [], 0
         return True
 
     def _take_back(self, segment: Path) -> None:
@@ -523,7 +529,7 @@ class Ledger:
             if self._permanent() is None and (self._sync_at is None or self._sync()):
                 if self._publisher.pending:
                     self._publisher.flush()
-                if self._records and self._rotate():
+                if self._entries and self._rotate():
                     self._publisher.flush()
         except OSError as error:
             _log.warning("the checkpoint could not be published: %s", translate(error, "the next start will"))

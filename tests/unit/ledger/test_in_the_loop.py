@@ -102,9 +102,12 @@ def test_the_loop_and_other_threads_write_one_log_while_tiles_are_published(tmp_
     monkeypatch.setattr(writer, "_LOOK_SECONDS", 0.001)
 
     async def use(written):
+        places = {}
+
         def work(name):
             for index in range(150):
-                written.ledger.append(b"%s %d" % (name, index))
+                record = b"%s %d" % (name, index)
+                places[written.ledger.append(record)] = record
 
         threads = [threading.Thread(target=work, args=(name,)) for name in (b"a", b"b")]
         for each in threads:
@@ -114,8 +117,11 @@ def test_the_loop_and_other_threads_write_one_log_while_tiles_are_published(tmp_
         for each in threads:
             await asyncio.to_thread(each.join)
         assert LedgerReader(tmp_path).published > 0
+        return places
 
-    in_loop(tmp_path, use)
+    places = in_loop(tmp_path, use)
+    assert len(places) == 300
+    assert places == {place: records_of(tmp_path)[place] for place in places}
     found = [record.split() for record in records_of(tmp_path)]
     for name, count in ((b"a", 150), (b"b", 150), (b"loop", 600)):
         assert [int(number) for who, number in found if who == name] == list(range(count))
@@ -217,6 +223,25 @@ def test_closing_waits_for_what_is_under_way(tmp_path):
 
     in_loop(tmp_path, use)
     assert records_of(tmp_path) == [b"last"]
+
+
+def test_a_thread_that_stopped_is_not_brought_back_by_a_sync_that_ends_later(tmp_path, monkeypatch):
+    later = []
+    monkeypatch.setattr(KernelSync, "start", lambda _self, _file, done: later.append(done))
+
+    async def use(written):
+        lost = written.submit(b"lost")
+        monkeypatch.setattr(written.ledger, "_publish_due", lambda _now: 1 / 0)
+        written.ledger._jobs.put(None)
+        with pytest.raises(LedgerError, match="ZeroDivisionError"):
+            await lost[0]
+        later[0](None)
+        with pytest.raises(LedgerError, match="stopped"):
+            written.submit(b"refused")
+
+    in_loop(tmp_path, use)
+    with opened(tmp_path) as ledger:
+        assert ledger.size in (0, 1)
 
 
 def test_a_loop_that_is_gone_leaves_a_log_that_opens_again(tmp_path, monkeypatch):

@@ -164,7 +164,10 @@ def test_a_sealed_segment_without_its_successor_is_refused():
         (wal.segment_frame("o", 5), "does not follow"),
         (wal.segment_frame("other", 0), "does not follow"),
         (wal.segment_frame("o", 0) + wal.frame(b"KSx1", b""), "does not belong"),
-        (wal.segment_frame("o", 0) + wal.batch_frame(1, 0, [b"x"], bytes(64), bytes(32)), "are missing"),
+        (
+            wal.segment_frame("o", 0) + wal.batch_frame(1, 0, [b"\x00\x01x"], bytes(64), bytes(32)),
+            "are missing",
+        ),
         (wal.segment_frame("o", 0) + wal.frame(wal.BATCH, b"short"), "too short"),
         (b"", "does not begin"),
     ],
@@ -212,7 +215,7 @@ def test_a_last_batch_that_was_signed_with_another_key_is_refused(tmp_path):
     segment = wal_of(ledger)
     head, batch = wal.scan(segment.read_bytes())[0]
     root = batch.body[-32:]
-    forged = wal.batch_frame(0, 0, [b"record 0"], LedgerKey.create(KEY.name).sign(1, root), root)
+    forged = wal.batch_frame(0, 0, [b"\x00\x08record 0"], LedgerKey.create(KEY.name).sign(1, root), root)
     segment.write_bytes(segment.read_bytes()[: head.stop] + forged)
     with pytest.raises(LedgerCorrupt, match="the signature at record `1` does not verify"):
         recover(ledger, KEY, QuickDisk())

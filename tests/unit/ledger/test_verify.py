@@ -199,6 +199,8 @@ def test_a_commit_that_was_not_signed_with_the_key_is_found(tmp_path):
     segment = max((ledger / "wal").glob("*.wal"))
     ((_, batch, last), _) = wal.scan(segment.read_bytes())
     (record,) = wal.replay([(segment.name, segment.read_bytes())]).batches[1].records
-    forged = wal.batch_frame(2, 2, [record], base64.b64decode(b"AAAA") + bytes(61), last.body[-32:])
+    forged = wal.batch_frame(
+        2, 2, [encode_entry(record)], base64.b64decode(b"AAAA") + bytes(61), last.body[-32:]
+    )
     segment.write_bytes(segment.read_bytes()[: batch.stop] + forged)
     assert problems(ledger) == [(2, 3, "a commit's signature does not verify")]

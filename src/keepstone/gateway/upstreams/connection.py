@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
 
     # --- one exchange
 
-    async def exchange(self, data: bytes, *, timeout: float, stream: bool) -> Received:
+    async def exchange(self, data: bytes, timeout: float, *, stream: bool) -> Received:
         """Send one encoded request and wait for its whole answer, or for its head if `stream`."""
         if self._used:
             self._reset()

@@ -91,7 +91,17 @@ class HttpPool:
             await self._slot()
         kept = False
         try:
-            connection, response = await self._exchange(data, stream=stream)
+            connection = self._kept()
+            response: Response | None = None
+            if connection is not None:
+                try:
+                    response = Response(*await connection.exchange(data, self.origin.timeout, stream=stream))
+                except UpstreamError as error:
+                    if error.code != "upstream.closed" or not error.retryable:
+                        raise
+            if connection is None or response is None:
+                connection = await self._connect()
+                response = Response(*await connection.exchange(data, self.origin.timeout, stream=stream))
             if stream and response.status < 300:
                 response.chunks = Chunks(self, connection)
                 kept = True
@@ -124,21 +134,13 @@ class HttpPool:
             )
             raise UpstreamError(message, code="upstream.busy") from error
 
-    async def _exchange(self, data: bytes, *, stream: bool) -> tuple[Connection, Response]:
+    def _kept(self) -> Connection | None:
+        """Return the connection that was used last and is still open."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.closed:
-                continue
-            try:
-                answer = await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
-                return connection, Response(*answer)
-            except UpstreamError as error:
-                if error.code != "upstream.closed" or not error.retryable:
-                    raise
-                break
-        connection = await self._connect()
-        answer = await connection.exchange(data, timeout=self.origin.timeout, stream=stream)
-        return connection, Response(*answer)
+            if not connection.closed:
+                return connection
+        return None
 
     def _leave(self) -> None:
         """Free a slot, or hand it to whoever has waited longest."""
