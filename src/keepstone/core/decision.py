@@ -8,6 +8,8 @@ from msgspec import Struct
 class Outcome(StrEnum):
     """The three answers of a deciding stage."""
 
+    __hash__ = str.__hash__  # looked up several times a call; the enum's own is Python
+
     ALLOW = "allow"
     TRANSFORM = "transform"
     REFUSE = "refuse"
@@ -15,6 +17,8 @@ class Outcome(StrEnum):
 
 class ReasonCode(StrEnum):
     """Every reason for which Keepstone refuses or changes a call; stable, documented, counted in metrics."""
+
+    __hash__ = str.__hash__  # looked up several times a call; the enum's own is Python
 
     # identify
     CREDENTIALS_MISSING = "credentials_missing"

@@ -8,6 +8,8 @@ from msgspec import Struct
 class Operation(StrEnum):
     """The Bedrock Runtime operations that the gateway serves, by their names in the service model."""
 
+    __hash__ = str.__hash__  # looked up several times a call; the enum's own is Python
+
     CONVERSE = "Converse"
     CONVERSE_STREAM = "ConverseStream"
     INVOKE_MODEL = "InvokeModel"
@@ -23,6 +25,8 @@ class Operation(StrEnum):
 
 class DataClass(IntEnum):
     """How sensitive the data of a call is; a higher value needs a higher clearance."""
+
+    __hash__ = int.__hash__  # looked up several times a call; the enum's own is Python
 
     PUBLIC = 0
     INTERNAL = 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from keepstone.core.errors import LedgerError
 from keepstone.gateway.call import Call
@@ -168,12 +168,13 @@ class Recorder:
 
 
 def _settle(waiters: Sequence[object], error: LedgerError | None) -> None:
-    for waiter in waiters:
-        if isinstance(waiter, asyncio.Future) and not waiter.done():
+    futures = cast("Sequence[asyncio.Future[None]]", waiters)  # nobody else's: `append` made them
+    for future in futures:
+        if not future.done():
             if error is None:
-                waiter.set_result(None)
+                future.set_result(None)
             else:
-                waiter.set_exception(error)
+                future.set_exception(error)
 
 
 def _rfc3339(wall_ns: int) -> str:

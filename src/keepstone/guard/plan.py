@@ -20,6 +20,8 @@ from keepstone.policy.schema import Action
 class Direction(StrEnum):
     """To the model, or back from it; named as Bedrock names the source of a text."""
 
+    __hash__ = str.__hash__  # looked up several times a call; the enum's own is Python
+
     INPUT = "INPUT"
     OUTPUT = "OUTPUT"
 

@@ -31,7 +31,8 @@ def _document(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
     if type(document) is not dict:
         walk.tree(container, key, Origin.UNKNOWN)
         return
-    known = document.get("format") in TEXT_FORMATS
+    named = document.get("format")
+    known = type(named) is str and named in TEXT_FORMATS
     shape = _READABLE if known else _UNREADABLE
     members(walk, document, shape, origin if origin is Origin.TOOL else Origin.DOCUMENT)
 

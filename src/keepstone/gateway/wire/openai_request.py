@@ -113,7 +113,7 @@ def _document_text(document: Mapping[str, Any], path: str) -> str:
             pass
         case {"content": list(pieces)}:
             text = "\n".join(piece["text"] for piece in pieces)
-        case {"bytes": str(raw)} if document.get("format") in TEXT_FORMATS:
+        case {"bytes": str(raw)} if str(document.get("format")) in TEXT_FORMATS:
             text = b64decode(raw, validate=True).decode()
         case _:
             raise _unsupported(path, {"document": document})

@@ -298,3 +298,10 @@ def test_count_tokens_holds_a_request_of_either_kind() -> None:
     ):
         with pytest.raises(RequestError):
             count_tokens.unwrap(bad)
+
+
+@pytest.mark.parametrize("odd", [[], {}, None, 7, ["txt"]], ids=repr)
+def test_a_document_whose_format_is_no_word_is_listed_not_a_fault(odd) -> None:
+    block = {"document": {"format": odd, "name": "n", "source": {"bytes": "aGVsbG8="}}}
+    found = converse.request_slots({"messages": [{"role": "user", "content": [block]}]})
+    assert found.uninspectable == ("messages[0].content[0].document.source.bytes",)
