@@ -38,7 +38,7 @@ def versions(work: Path) -> dict[str, str]:
 def _sources(work: Path) -> dict[str, Callable[[], str]]:
     portkey = work / "portkey" / "node_modules" / "@portkey-ai" / "gateway" / "package.json"
     ask_litellm = "import importlib.metadata as m; print(m.version('litellm'))"
-    ask_python = "import os, sys; print(sys.version.split()[0], os.path.realpath(sys.executable))"
+    ask_python = "import sys; print(sys.version.split()[0])"
     return {
         "Keepstone": lambda: version("keepstone"),
         "Python": lambda: _output([str(work / "keepstone" / "bin" / "python"), "-c", ask_python]),
