@@ -26,7 +26,7 @@ demo: setup ## start a gateway, drive it with boto3, print what happened and why
 test: setup ## every test, with real clients
 	$(BIN)/pytest -n auto --dist loadfile
 
-unit: setup ## the fast suite: a tenth of each law's examples, nothing that starts processes
+unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
 	KEEPSTONE_QUICK=1 $(BIN)/pytest tests/unit -n auto -q -m "not slow"
 
 check: setup ## format, lint, types, import floors, generated reference
