@@ -7,7 +7,8 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 from keepstone.core.exchange import DataClass
-from keepstone.policy.schema import PiiType, Policy
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.guardrails import PiiType
 
 HEAD = """# The policy document
 

@@ -30,10 +30,11 @@ from keepstone.ledger.prune import prune
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import decode
 from keepstone.ledger.writer import Ledger
-from keepstone.policy import schema
 from keepstone.policy.compile import CompiledPolicy, RecordBounds, compile_policy
 from keepstone.policy.duration import seconds
 from keepstone.policy.load import load
+from keepstone.policy.schema import upstreams as schema
+from keepstone.policy.schema.record import Durability
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
 
@@ -129,7 +130,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     key = LedgerKey.load_or_create(settings.keys)
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
-    window_ms = bounds.window_ns / 1e6 if bounds.durability is schema.Durability.BOUNDED else 0.0
+    window_ms = bounds.window_ns / 1e6 if bounds.durability is Durability.BOUNDED else 0.0
     loop = asyncio.get_running_loop()
     ledger = Ledger.open(settings.ledger, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
     recorder.attach(ledger)

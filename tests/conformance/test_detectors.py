@@ -13,7 +13,7 @@ from keepstone.detect.engine import Scanner
 from keepstone.detect.recogniser import Recogniser
 from keepstone.detect.registry import CREDENTIALS, EVERY, by_id
 from keepstone.guard.guardrail import SEPARATOR
-from keepstone.policy.schema import PiiType
+from keepstone.policy.schema.guardrails import PiiType
 
 HEX = "0123456789abcdef" * 4
 ALNUM = "a1B2c3D4e5F6g7H8i9J0" * 5

@@ -9,9 +9,9 @@ from keepstone.core.errors import PolicyError, UpstreamError
 from keepstone.core.settings import Settings
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import ExchangeRecord, decode, encode
-from keepstone.policy import schema
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.problems import InvalidPolicyError
+from keepstone.policy.schema import upstreams as schema
 from keepstone.wiring import build_active, build_upstream, open_service, prune_before, read_policy, secret
 from tests.unit.ledger.support import KEY, opened
 from tests.unit.policy.documents import MINIMAL, loaded

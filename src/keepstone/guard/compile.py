@@ -5,7 +5,7 @@ from types import MappingProxyType
 from keepstone.guard.guardrail import Guardrail
 from keepstone.guard.plan import Direction, build_plan
 from keepstone.guard.window import window_of
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 
 
 def compile_guardrail(name: str, config: schema.Guardrail) -> Guardrail:

@@ -13,7 +13,7 @@ from keepstone.guard.assessment import assess
 from keepstone.guard.masking import mask, resolve
 from keepstone.guard.plan import Direction, Outcome, Plan, Rule
 from keepstone.guard.window import Window
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 
 __all__ = ["Direction", "Finding", "Guardrail", "Inspection", "Outcome", "Text"]
 

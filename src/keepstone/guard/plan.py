@@ -13,8 +13,8 @@ from keepstone.detect.engine import Scanner, compile_pattern
 from keepstone.detect.recogniser import Recogniser
 from keepstone.detect.registry import CREDENTIALS, PERSONAL
 from keepstone.detect.words import WordMatcher
-from keepstone.policy import schema
-from keepstone.policy.schema import Action
+from keepstone.policy.schema import guardrails as schema
+from keepstone.policy.schema.guardrails import Action
 
 
 class Direction(StrEnum):

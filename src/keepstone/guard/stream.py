@@ -13,7 +13,7 @@ from keepstone.detect.span import Span
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Outcome, scan
 from keepstone.guard.masking import mask, resolve
 from keepstone.guard.window import SPACES, Window, best_cut
-from keepstone.policy.schema import StreamScan
+from keepstone.policy.schema.guardrails import StreamScan
 
 FIRST_STRIDE = 32  # how far a first step may get; short, so that the first words come soon
 LAST_STRIDE = 256  # later steps are longer: fewer scans for the same text

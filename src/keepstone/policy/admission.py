@@ -14,7 +14,7 @@ from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.model_ids import Glob, is_pattern, names_for_denial, names_of
-from keepstone.policy.schema import AllowRule, DenyRule, Role
+from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 
 
 class CallFacts(Struct, frozen=True):

@@ -16,7 +16,9 @@ from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.load import LoadedPolicy
 from keepstone.policy.model_ids import Glob, names_of
-from keepstone.policy.schema import Durability, Limit, Policy
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.limits import Limit
+from keepstone.policy.schema.record import Durability
 
 MEMO_SIZE = 4096
 

@@ -8,25 +8,12 @@ from keepstone.core.exchange import Operation
 from keepstone.policy.admission import Allowance, CallFacts, Denial
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.model_ids import names_for_denial, names_of
-from keepstone.policy.schema import (
-    Action,
-    AllowRule,
-    BedrockUpstream,
-    BlockAction,
-    DenyRule,
-    DevUpstream,
-    Directions,
-    Durability,
-    Guardrail,
-    Limit,
-    Model,
-    OpenAIUpstream,
-    PiiType,
-    Policy,
-    Role,
-    StreamScan,
-    Upstream,
-)
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.guardrails import Action, BlockAction, Directions, Guardrail, PiiType, StreamScan
+from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
+from keepstone.policy.schema.limits import Limit
+from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.upstreams import BedrockUpstream, DevUpstream, Model, OpenAIUpstream, Upstream
 
 
 @dataclass(frozen=True, slots=True)

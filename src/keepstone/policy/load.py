@@ -16,7 +16,7 @@ from keepstone.policy.credentials import has_known_token, looks_like_credential
 from keepstone.policy.merge import merged
 from keepstone.policy.problems import Fault, InvalidPolicyError, Place, Problem, Severity, excerpt_of, written
 from keepstone.policy.problems import Path as DocumentPath
-from keepstone.policy.schema import Policy
+from keepstone.policy.schema.document import Policy
 from keepstone.policy.semantics import faults_of_meaning
 from keepstone.policy.shape import faults_of_shape
 from keepstone.policy.tree import MAX_BYTES, Node, Source, Unreadable, decode, parse

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from keepstone.policy.schema import Policy
+from keepstone.policy.schema.document import Policy
 
 SCHEMA_ID = "urn:keepstone:policy:1"
 

@@ -14,17 +14,9 @@ from keepstone.core.exchange import DataClass
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.problems import Fault, Path, Severity, shown
-from keepstone.policy.schema import (
-    Action,
-    BedrockUpstream,
-    CustomRegex,
-    DevBehaviour,
-    DevUpstream,
-    Directions,
-    Guardrail,
-    OpenAIUpstream,
-    Policy,
-)
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.guardrails import Action, CustomRegex, Directions, Guardrail
+from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.shape import nearest
 
 _LONGEST_WINDOW = "31d"

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import inspect
 
 from keepstone.policy.problems import Fault, Path, shown
-from keepstone.policy.schema import Policy, SecretRef
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.upstreams import SecretRef
 from keepstone.policy.tree import Node
 
 

@@ -8,8 +8,8 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.compile import compile_guardrail
-from keepstone.policy import schema
 from keepstone.policy.compile import compile_policy
+from keepstone.policy.schema import guardrails as schema
 from tests.unit.policy.documents import loaded
 
 POLICY = compile_policy(

@@ -8,7 +8,7 @@ from keepstone.core.exchange import Operation, TokenUsage
 from keepstone.gateway import answer
 from keepstone.gateway.ports import UpstreamReply
 from keepstone.guard.guardrail import Direction
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 from tests.unit.gateway.calls import admitted
 
 CLAUDE, UNKNOWN = "anthropic.claude-v2:1", "maker.model-v1:0"

@@ -9,7 +9,7 @@ from keepstone.core.exchange import Operation
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.ports import UpstreamRequest
 from keepstone.gateway.upstreams.dev import WHO, DevelopmentModel, count_tokens
-from keepstone.policy.schema import DevBehaviour
+from keepstone.policy.schema.upstreams import DevBehaviour
 
 CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Hello there"}]}]}
 BODIES = {

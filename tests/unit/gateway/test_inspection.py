@@ -7,7 +7,7 @@ from keepstone.core.exchange import Operation
 from keepstone.gateway.bodies import CONVERSE
 from keepstone.gateway.inspection import inspect_answer
 from keepstone.gateway.metrics import Metrics
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 from tests.unit.gateway import calls
 
 

@@ -9,7 +9,7 @@ from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import new_call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 from tests.unit.gateway.calls import ALICE, active
 
 MODEL = b"/model/anthropic.claude-v2%3A1/converse"

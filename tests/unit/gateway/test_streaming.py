@@ -21,8 +21,8 @@ from keepstone.gateway.wire.deltas import wrap_chunk
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.guard.guardrail import Direction, Text
 from keepstone.guard.guardrail import Outcome as Judgement
-from keepstone.policy import schema
-from keepstone.policy.schema import Action, PiiType
+from keepstone.policy.schema import guardrails as schema
+from keepstone.policy.schema.guardrails import Action, PiiType
 from tests.laws import examples
 from tests.unit.gateway.calls import active, admitted
 

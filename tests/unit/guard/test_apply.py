@@ -6,8 +6,8 @@ from keepstone.core.errors import RequestError
 from keepstone.guard.apply import apply_guardrail, guardrail_trace, without_matches
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Direction, Text
-from keepstone.policy import schema
-from keepstone.policy.schema import Action, PiiType
+from keepstone.policy.schema import guardrails as schema
+from keepstone.policy.schema.guardrails import Action, PiiType
 
 MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
 OUTPUT = MODEL.operation_model("ApplyGuardrail").output_shape

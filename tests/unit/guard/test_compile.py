@@ -3,7 +3,7 @@ import pytest
 from keepstone.core.errors import GuardError
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.plan import Direction, Outcome
-from keepstone.policy import schema
+from keepstone.policy.schema import guardrails as schema
 
 
 def test_a_bad_regex_is_named_with_its_path():

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Direction, Outcome, Text
 from keepstone.guard.stream import FIRST_STRIDE, StreamScanner
-from keepstone.policy import schema
-from keepstone.policy.schema import Action, PiiType
+from keepstone.policy.schema import guardrails as schema
+from keepstone.policy.schema.guardrails import Action, PiiType
 
 REGEX = schema.CustomRegex(name="ticket", pattern=r"TCK-\d+", action=Action.ANONYMIZE)
 MASK_ALL = compile_guardrail(

@@ -12,7 +12,7 @@ from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
 from keepstone.policy.model_ids import Glob
-from keepstone.policy.schema import AllowRule, DenyRule, Role
+from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from tests.laws import examples
 
 LABELS = [each.label for each in DataClass]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepstone.policy.problems import Place
-from keepstone.policy.schema import Policy
+from keepstone.policy.schema.document import Policy
 from keepstone.policy.shape import faults_of_shape
 from keepstone.policy.tree import Node
 from tests.laws import examples

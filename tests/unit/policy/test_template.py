@@ -12,7 +12,8 @@ from keepstone.policy.admission import CallFacts
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.load import load_texts
-from keepstone.policy.schema import Action, PiiType, Policy
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.guardrails import Action, PiiType
 from keepstone.policy.template import Answers, UpstreamKind, UseCase, default_policy, render
 from tests.laws import examples
 from tests.unit.policy.documents import problems_of

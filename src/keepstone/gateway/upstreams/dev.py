@@ -22,7 +22,7 @@ from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.families import Family, family_for
 from keepstone.gateway.wire.family.anthropic import MESSAGES
 from keepstone.gateway.wire.slots import Origin, encode_document
-from keepstone.policy.schema import DevBehaviour
+from keepstone.policy.schema.upstreams import DevBehaviour
 
 WHO = "keepstone.dev, a development model without intelligence"
 _WORD = re.compile(r"\S+\s*|\s+")

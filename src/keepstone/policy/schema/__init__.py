@@ -1,0 +1,1 @@
+"""The policy document's types, one file for each of its parts."""

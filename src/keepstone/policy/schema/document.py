@@ -1,0 +1,63 @@
+"""The policy document as types: `keepstone.yaml` decoded by msgspec, nothing compiled yet.
+
+Every struct of this room is frozen and refuses unknown fields, so that a misspelt word is an error with a
+position and never a rule that silently does not exist. Docstrings and `Meta` descriptions become the JSON
+schema that editors show (`keepstone policy schema`).
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from keepstone.policy.schema.guardrails import Guardrail
+from keepstone.policy.schema.identities import Identities
+from keepstone.policy.schema.limits import Limit
+from keepstone.policy.schema.record import Record, Retention
+from keepstone.policy.schema.upstreams import Model, Upstream
+from keepstone.policy.schema.words import Closed, DataClassName, Duration, Name
+
+
+class Organisation(Closed, frozen=True, kw_only=True):
+    """Who runs this, and what for; stands in every report."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    use_case: Annotated[str, Meta(max_length=500)] = ""
+    scoping_matrix: Annotated[
+        int, Meta(ge=1, le=5, description="scope in the AWS Generative AI Security Scoping Matrix, 1 to 5")
+    ] = 3
+    jurisdictions: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], ...],
+        Meta(description="whose law applies: `EU`, ISO 3166 codes of countries (`NO`) and parts (`US-CA`)"),
+    ] = ()
+
+
+class Data(Closed, frozen=True, kw_only=True):
+    """How calls are classified."""
+
+    default_class: Annotated[
+        DataClassName, Meta(description="class of a call that states none in `X-Keepstone-Data-Class`")
+    ] = "Internal"
+
+
+class GatewayRules(Closed, frozen=True, kw_only=True):
+    """Bounds on what the gateway accepts."""
+
+    max_request_bytes: Annotated[int, Meta(ge=1024, le=104_857_600)] = 26_214_400
+    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    body_timeout: Annotated[Duration, Meta(description="a request's body must have arrived by then")] = "30s"
+
+
+class Policy(Closed, frozen=True, kw_only=True):
+    """The whole document."""
+
+    version: Literal[1]
+    organisation: Organisation
+    identities: Identities
+    upstreams: Annotated[dict[Name, Upstream], Meta(min_length=1)]
+    models: Annotated[tuple[Model, ...], Meta(min_length=1)]
+    data: Data = Data()
+    guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
+    limits: tuple[Limit, ...] = ()
+    retention: Retention = Retention()
+    record: Record = Record()
+    gateway: GatewayRules = GatewayRules()

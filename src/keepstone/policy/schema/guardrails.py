@@ -1,0 +1,136 @@
+"""What is looked for in the text of a call, and what happens to it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from keepstone.policy.schema.words import Closed
+
+
+class Action(StrEnum):
+    """What happens to a finding: the call is blocked, the text is masked, or it is only noted."""
+
+    BLOCK = "BLOCK"
+    ANONYMIZE = "ANONYMIZE"
+    NONE = "NONE"
+
+
+class BlockAction(StrEnum):
+    """What happens to a finding that cannot be masked."""
+
+    BLOCK = "BLOCK"
+    NONE = "NONE"
+
+
+class Directions(Closed, frozen=True, kw_only=True):
+    """An action for what goes to the model and one for what comes back."""
+
+    input: Action = Action.NONE
+    output: Action = Action.NONE
+
+
+class PiiType(StrEnum):
+    """Personal data that Bedrock Guardrails names and that is found by pattern and checksum here."""
+
+    AGE = "AGE"
+    AWS_ACCESS_KEY = "AWS_ACCESS_KEY"
+    AWS_SECRET_KEY = "AWS_SECRET_KEY"  # noqa: S105 - a kind of finding, not a secret
+    CA_HEALTH_NUMBER = "CA_HEALTH_NUMBER"
+    CA_SOCIAL_INSURANCE_NUMBER = "CA_SOCIAL_INSURANCE_NUMBER"
+    CREDIT_DEBIT_CARD_CVV = "CREDIT_DEBIT_CARD_CVV"
+    CREDIT_DEBIT_CARD_EXPIRY = "CREDIT_DEBIT_CARD_EXPIRY"
+    CREDIT_DEBIT_CARD_NUMBER = "CREDIT_DEBIT_CARD_NUMBER"
+    DRIVER_ID = "DRIVER_ID"
+    EMAIL = "EMAIL"
+    INTERNATIONAL_BANK_ACCOUNT_NUMBER = "INTERNATIONAL_BANK_ACCOUNT_NUMBER"
+    IP_ADDRESS = "IP_ADDRESS"
+    LICENSE_PLATE = "LICENSE_PLATE"
+    MAC_ADDRESS = "MAC_ADDRESS"
+    PASSWORD = "PASSWORD"  # noqa: S105 - a kind of finding, not a secret
+    PHONE = "PHONE"
+    PIN = "PIN"
+    SWIFT_CODE = "SWIFT_CODE"
+    UK_NATIONAL_HEALTH_SERVICE_NUMBER = "UK_NATIONAL_HEALTH_SERVICE_NUMBER"
+    UK_NATIONAL_INSURANCE_NUMBER = "UK_NATIONAL_INSURANCE_NUMBER"
+    UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER = "UK_UNIQUE_TAXPAYER_REFERENCE_NUMBER"
+    URL = "URL"
+    USERNAME = "USERNAME"
+    US_BANK_ACCOUNT_NUMBER = "US_BANK_ACCOUNT_NUMBER"
+    US_BANK_ROUTING_NUMBER = "US_BANK_ROUTING_NUMBER"
+    US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER = "US_INDIVIDUAL_TAX_IDENTIFICATION_NUMBER"
+    US_PASSPORT_NUMBER = "US_PASSPORT_NUMBER"
+    US_SOCIAL_SECURITY_NUMBER = "US_SOCIAL_SECURITY_NUMBER"
+    VEHICLE_IDENTIFICATION_NUMBER = "VEHICLE_IDENTIFICATION_NUMBER"
+
+
+class CustomWord(Closed, frozen=True, kw_only=True):
+    """A word or phrase of the customer's, found in any letter case, as whole words."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=100)]
+    action: BlockAction | None = None
+    input: BlockAction = BlockAction.BLOCK
+    output: BlockAction = BlockAction.BLOCK
+
+
+class CustomRegex(Closed, frozen=True, kw_only=True):
+    """A pattern of the customer's, in RE2 syntax, so that it runs in linear time."""
+
+    name: Annotated[
+        str, Meta(pattern=r"^[0-9a-zA-Z_ -]{1,100}$", description="stands in the mask, as `{name}`")
+    ]
+    pattern: Annotated[str, Meta(min_length=1, max_length=500)]
+    action: Action | Directions = Action.BLOCK
+
+
+class Messages(Closed, frozen=True, kw_only=True):
+    """What a caller reads instead of blocked text.
+
+    The defaults are sentences that red-team detectors read as a refusal.
+    """
+
+    input: Annotated[str, Meta(min_length=1, max_length=500)] = (
+        "I'm sorry, but I can't assist with that request."
+    )
+    output: Annotated[str, Meta(min_length=1, max_length=500)] = (
+        "I'm sorry, but I can't assist with that request."
+    )
+
+
+class Injection(Closed, frozen=True, kw_only=True):
+    """The prompt-attack rules: instructions that try to overrule the application's."""
+
+    action: BlockAction = BlockAction.BLOCK
+    strength: Annotated[
+        Literal["LOW", "MEDIUM", "HIGH"],
+        Meta(
+            description="LOW acts on findings of high confidence only, HIGH on all, as in Bedrock Guardrails"
+        ),
+    ] = "MEDIUM"
+
+
+class StreamScan(StrEnum):
+    """How the text of a stream is scanned before it is released."""
+
+    WINDOWED = "windowed"
+    BUFFERED = "buffered"
+
+
+class Guardrail(Closed, frozen=True, kw_only=True):
+    """What is looked for in the text of a call, and what happens to it."""
+
+    description: str = ""
+    messages: Messages = Messages()
+    pii: dict[PiiType, Action | Directions] = field(default_factory=dict)
+    credentials: Annotated[
+        Action | Directions,
+        Meta(description="tokens, private keys and connection strings of more than 50 kinds"),
+    ] = Action.BLOCK
+    words: Annotated[tuple[str | CustomWord, ...], Meta(max_length=10_000)] = ()
+    regexes: Annotated[tuple[CustomRegex, ...], Meta(max_length=30)] = ()
+    injection: Injection = Injection()
+    uninspectable: Annotated[
+        Literal["block", "allow"],
+        Meta(description="what to do with images and documents whose text this version cannot read"),
+    ] = "block"
+    stream: StreamScan = StreamScan.WINDOWED

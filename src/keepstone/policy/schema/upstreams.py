@@ -1,0 +1,84 @@
+"""Servers that answer model calls, and the models that they serve."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name
+
+
+class SecretRef(Closed, frozen=True, kw_only=True):
+    """Where a secret is to be found; the secret itself never stands in the document."""
+
+    env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    file: Annotated[str, Meta(min_length=1)] | None = None
+
+
+class _Upstream(Closed, frozen=True):
+    connect_timeout: Duration = "3s"
+    timeout: Annotated[Duration, Meta(description="longest silence while an answer is awaited")] = "120s"
+    attempts: Annotated[int, Meta(ge=1, le=5, description="tries before the next upstream is used")] = 2
+    max_connections: Annotated[int, Meta(ge=1, le=4096)] = 256
+
+
+class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
+    """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
+
+    region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    bearer_token: SecretRef | None = None
+    profile: Annotated[str, Meta(description="named profile of the AWS credential chain")] = ""
+    endpoint_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://",
+            description="instead of the region's public endpoint, such as a VPC endpoint",
+        ),
+    ] = ""
+    ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
+
+
+class OpenAIUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
+    """A server that speaks OpenAI chat completions, such as vLLM, Ollama or llama.cpp."""
+
+    base_url: Annotated[str, Meta(pattern=r"^https?://", description="up to and with `/v1`")]
+    api_key: SecretRef | None = None
+    ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
+
+
+class DevBehaviour(StrEnum):
+    """What the development model does."""
+
+    ECHO = "echo"
+    SCRIPTED = "scripted"
+    SLOW = "slow"
+    FAILING = "failing"
+
+
+class DevUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="dev"):
+    """`keepstone.dev`: a deterministic model inside the gateway, for development; it says what it is."""
+
+    behaviour: DevBehaviour = DevBehaviour.ECHO
+    script: Annotated[
+        dict[str, str], Meta(description="`scripted`: text to look for in the last user message -> answer")
+    ] = field(default_factory=dict)
+    delay: Annotated[
+        Duration, Meta(description="`slow`: time before the answer, and between stream events")
+    ] = "500ms"
+
+
+Upstream = BedrockUpstream | OpenAIUpstream | DevUpstream
+
+
+class Model(Closed, frozen=True, kw_only=True):
+    """A model, or a family of models by pattern, that roles can be given."""
+
+    id: ModelGlob
+    upstreams: Annotated[tuple[Name, ...], Meta(min_length=1, description="tried in this order")]
+    max_data_class: Annotated[DataClassName, Meta(description="the model is cleared up to this class")] = (
+        "Internal"
+    )
+    guardrail: Annotated[Name, Meta(description="which guardrail inspects its calls")] = "default"
+    upstream_ids: Annotated[
+        dict[Name, str], Meta(description="upstream -> the model's id there, where it is another one")
+    ] = field(default_factory=dict)
