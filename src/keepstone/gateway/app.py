@@ -1,6 +1,7 @@
 """The gateway as an ASGI application: reads a call, sends it through the stages, records it, answers.
 
-    identify -> admit -> [body] -> parse -> budget -> inspect -> forward -> inspect -> record -> answer
+    identify -> admit -> [body] -> parse -> budget -> inspect -> route
+             -> forward -> inspect -> record -> answer
 
 One pass, no way back. Deciding is synchronous (`stages`); only reading, forwarding, recording and sending
 wait, and all of that waiting is in this file, in `forward` and in `recorder`. An answer leaves after its

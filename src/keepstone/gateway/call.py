@@ -53,6 +53,7 @@ class Call(Struct):
     status: int = 0
     retry_after: int | None = None
     original_status: int | None = None
+    candidates: tuple[str, ...] = ()
     upstream: str = ""
     upstream_model: str = ""
     attempts: int = 0

@@ -1,4 +1,4 @@
-"""Routing and forwarding: which upstream answers, how often each is tried, when the next one takes over."""
+"""Forwarding: which of the candidates answers, how often each is tried, when the next one takes over."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ Check = Callable[[UpstreamReply], None]
 async def forward(
     call: Call, request: UpstreamRequest, metrics: Metrics, check: Check
 ) -> UpstreamReply | Failure:
-    """Ask the model's upstreams in order until one gives a usable answer.
+    """Ask the call's candidates in order until one gives a usable answer.
 
     `check` raises `UpstreamError` for a body that cannot be read, so that a broken answer fails over like a
     missing one. A stream may fail over until its first event is there; nothing has been released by then.
@@ -47,7 +47,7 @@ async def forward(
     route = call.model
     assert route is not None  # noqa: S101 - admit refuses a model without a route
     failure = Failure(Decision.refuse(ReasonCode.NO_UPSTREAM, f"model `{route.id}` has no upstream"))
-    for position, name in enumerate(route.upstreams):
+    for position, name in enumerate(call.candidates):
         upstream = call.active.upstreams[name]
         if not upstream.supports(request.operation):
             if not call.attempts:  # what another one failed with says more

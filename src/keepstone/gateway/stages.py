@@ -113,14 +113,22 @@ def inspect_input(call: Call, stores: Stores) -> Decision | None:
     return decision
 
 
+def route(call: Call, stores: Stores) -> Decision | None:
+    """Choose the upstreams that may be asked, in the order in which they are tried."""
+    if call.model is None:  # the text goes to no model
+        return None
+    call.candidates = call.model.upstreams
+    return None
+
+
 BEFORE_BODY: tuple[tuple[str, Stage], ...] = (("identify", identify), ("admit", admit))
 """What is decided before a byte of the body is read, so that strangers cannot make the gateway work."""
 
 AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget))
 """What is decided with the whole request at hand."""
 
-INSPECT: tuple[tuple[str, Stage], ...] = (("inspect", inspect_input),)
-"""The last word before `forward`; the output's inspection and `record` follow that."""
+INSPECT: tuple[tuple[str, Stage], ...] = (("inspect", inspect_input), ("route", route))
+"""The last words before `forward`; the output's inspection and `record` follow that."""
 
 
 def decide(call: Call, stores: Stores, pipeline: tuple[tuple[str, Stage], ...]) -> Decision | None:

@@ -68,6 +68,7 @@ def admitted(operation, model_id, in_force=None, *, guardrails=None) -> Call:
     call.route = Route(operation, model_id)
     call.principal = ALICE
     call.model = POLICY.model(model_id)
+    call.candidates = call.model.upstreams if call.model else ()
     call.guardrails = tuple(in_force.guardrails.values())
     call.decision = Decision.allow("it may")
     return call

@@ -51,7 +51,8 @@ def called(path=MODEL, headers=(), body=SAID, *, within=None, principal=ALICE, k
 def test_a_call_that_may_passes_every_stage():
     call, refusal = called()
     assert refusal is None
-    assert (call.principal, call.stage, call.model.id) == (ALICE, "inspect", "*")
+    assert (call.principal, call.stage, call.model.id) == (ALICE, "route", "*")
+    assert call.candidates == call.model.upstreams
     assert call.decision.allowed
     assert call.reservation.tokens == len(call.body) // 4
     assert [each.name for each in call.guardrails] == ["default"]
