@@ -13,6 +13,7 @@ from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.core.clock import SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
+from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
 from keepstone.gateway.app import Gateway
@@ -62,7 +63,7 @@ class Service:
         try:
             policy = await asyncio.to_thread(read_policy, self.settings)
             before = dict(self.upstreams)
-            active = build_active(policy, self.upstreams)
+            active = build_active(policy, self.upstreams, self.gateway.active.surrogate_hash)
         except KeepstoneError as error:
             self.metrics.reloads.labels("refused").inc()
             await self.record("policy.refused", {"file": str(self.settings.policy), "code": error.code})
@@ -126,8 +127,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     """Open everything that a gateway needs; must run in the event loop that will serve."""
     clock, metrics = SystemClock(), Metrics()
     upstreams: UpstreamCache = {}
-    active = build_active(policy, upstreams)
     key = LedgerKey.load_or_create(settings.keys)
+    active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")))
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
     window_ms = bounds.window_ns / 1e6 if bounds.durability is Durability.BOUNDED else 0.0
@@ -146,7 +147,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     return service
 
 
-def build_active(policy: CompiledPolicy, cache: UpstreamCache) -> Active:
+def build_active(policy: CompiledPolicy, cache: UpstreamCache, surrogate_hash: KeyedHash) -> Active:
     """Compile the guardrails and open the upstreams; one whose configuration is unchanged keeps its pool."""
     document = policy.document
     guardrails = {name: compile_guardrail(name, config) for name, config in document.guardrails.items()}
@@ -157,7 +158,7 @@ def build_active(policy: CompiledPolicy, cache: UpstreamCache) -> Active:
     cache.clear()
     cache.update(fresh)
     upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
-    return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams))
+    return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams), surrogate_hash)
 
 
 def build_upstream(name: str, config: schema.Upstream) -> Upstream:

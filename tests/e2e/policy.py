@@ -3,6 +3,9 @@
 SIGNED, BEARER, DEV, FAILOVER = "", "us.", "apac.", "eu."
 """Prefixes: Bedrock by SigV4, Bedrock by bearer token, the development model, one that fails over."""
 
+REVERSIBLE, WATCHFUL, HASTY = "global.", "au.", "us-gov."
+"""Prefixes: masked reversibly for applications, answers must not repeat the prompt, scanned behind."""
+
 CHAT = "simulated-chat"
 """The model of the OpenAI-compatible server."""
 
@@ -25,6 +28,8 @@ identities:
   roles:
     application:
       allow: [{{models: ["*"]}}]
+    viewer:
+      allow: [{{models: ["*"]}}]
     narrow:
       allow: [{{models: ["keepstone.*"], operations: [Converse]}}]
       deny: [{{models: ["keepstone.forbidden-*"], because: it is for others}}]
@@ -46,6 +51,9 @@ models:
   - {{id: "us.*", upstreams: [bearer]}}
   - {{id: "eu.*", upstreams: [failing, signed]}}
   - {{id: "jp.*", upstreams: [stubborn]}}
+  - {{id: "{REVERSIBLE}*", upstreams: [signed], guardrail: reversible}}
+  - {{id: "{WATCHFUL}*", upstreams: [signed], guardrail: watchful}}
+  - {{id: "{HASTY}*", upstreams: [signed], guardrail: hasty}}
   - {{id: "ca.*", upstreams: [signed, dev]}}
   - {{id: "{CHAT}", upstreams: [chat]}}
 {signed}
@@ -55,6 +63,15 @@ guardrails:
     words: [project nightjar]
   seeing:
     uninspectable: allow
+  reversible:
+    pii: {{EMAIL: ANONYMIZE, PASSWORD: ANONYMIZE, PHONE: {{input: ANONYMIZE, output: BLOCK}}}}
+    masking: {{style: surrogate, restore_to: [application]}}
+  watchful:
+    prompt_leak: {{action: BLOCK, words: 6}}
+  hasty:
+    pii: {{EMAIL: ANONYMIZE}}
+    words: [project nightjar]
+    stream: async
 limits:
   - {{name: scarce, scope: model, models: ["keepstone.scarce-*", "apac.anthropic.scarce-*"], requests: 2}}
   - {{name: few-tokens, scope: model, models: ["keepstone.brief-*"], tokens: 60}}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from keepstone.core.errors import PolicyError, UpstreamError
+from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import ExchangeRecord, decode, encode
@@ -20,6 +21,7 @@ LOCAL = """\
   local: {kind: openai, base_url: "http://127.0.0.1:9/v1"}
 models:
 """
+HASH = KeyedHash(b"a key of the tests")
 TWO = MINIMAL.replace("models:\n", LOCAL, 1)
 
 
@@ -93,9 +95,9 @@ def test_an_unchanged_upstream_keeps_its_connections():
     slower = TWO.replace("kind: openai", "kind: openai, timeout: 7s")
 
     def use():
-        first = build_active(compile_policy(loaded(TWO)), cache)
-        again = build_active(compile_policy(loaded(TWO)), cache)
-        changed = build_active(compile_policy(loaded(slower)), cache)
+        first = build_active(compile_policy(loaded(TWO)), cache, HASH)
+        again = build_active(compile_policy(loaded(TWO)), cache, HASH)
+        changed = build_active(compile_policy(loaded(slower)), cache, HASH)
         return first.upstreams, again.upstreams, changed.upstreams
 
     first, again, changed = in_loop(use)

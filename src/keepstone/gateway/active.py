@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keepstone.core.keyed_hash import KeyedHash
 from keepstone.gateway.ports import Upstream
 from keepstone.guard.guardrail import Guardrail
 from keepstone.policy.compile import CompiledPolicy
@@ -10,8 +11,12 @@ from keepstone.policy.compile import CompiledPolicy
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """An immutable set of everything that a call is decided with; a call keeps the one it started with."""
+    """An immutable set of everything that a call is decided with; a call keeps the one it started with.
+
+    `surrogate_hash` names the stand-ins of reversible masking; gateways that share a key name them alike.
+    """
 
     policy: CompiledPolicy
     guardrails: Mapping[str, Guardrail]
     upstreams: Mapping[str, Upstream]
+    surrogate_hash: KeyedHash

@@ -14,6 +14,8 @@ from keepstone.gateway.budget import Reservation
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Direction, Guardrail
+from keepstone.guard.leak import SystemPrompt
+from keepstone.guard.surrogates import Surrogates
 from keepstone.ledger.record import FindingNote
 from keepstone.policy.admission import ModelRoute
 
@@ -40,6 +42,8 @@ class Call(Struct):
     guardrails: tuple[Guardrail, ...] = ()
     blocker: Guardrail | None = None
     trace: str = ""
+    surrogates: Surrogates | None = None
+    prompts: tuple[tuple[Guardrail, SystemPrompt], ...] = ()
     body: bytes = b""
     document: dict[str, Any] = field(default_factory=dict)
     counted: Counted | None = None

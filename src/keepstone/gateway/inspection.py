@@ -5,20 +5,21 @@ service looks at the last message or at tagged parts only.
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import Operation
 from keepstone.gateway.bodies import Body, body_for
 from keepstone.gateway.call import Call
+from keepstone.gateway.findings import blocking, note_findings, words
+from keepstone.gateway.leaks import inspect_leaks, remember_system_prompt
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.restoring import note_restored, restore_slots, stand_in_for
 from keepstone.gateway.wire.rules import DocumentText
 from keepstone.gateway.wire.slots import KEYWORDS, Slot, is_identifier
 from keepstone.guard import apply
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
-from keepstone.ledger.record import FindingNote
 
 HEADER_ID = b"x-amzn-bedrock-guardrailidentifier"
 HEADER_VERSION = b"x-amzn-bedrock-guardrailversion"
@@ -89,8 +90,9 @@ def inspect_request(call: Call, metrics: Metrics) -> Decision | None:
     blocked = inspect_slots(call, found.slots, Direction.INPUT, metrics)
     if blocked is not None:
         name = (call.blocker or call.guardrails[0]).name
-        message = f"guardrail `{name}` blocks the input: {_words(blocked)}"
+        message = f"guardrail `{name}` blocks the input: {words(blocked)}"
         return Decision.refuse(ReasonCode.INPUT_BLOCKED, message, f"guardrails.{name}")
+    remember_system_prompt(call, found.slots)
     return None
 
 
@@ -101,24 +103,18 @@ def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Me
     if refusal is not None:
         return refusal
     blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
-    if blocked is None:
-        return None
-    return output_blocked(call, blocked)
+    if blocked is not None:
+        return output_blocked(call, blocked)
+    restore_slots(call, found.slots)
+    note_restored(call, metrics)
+    return None
 
 
 def output_blocked(call: Call, findings: Sequence[Finding]) -> Decision:
     """Return the refusal of an answer that a guardrail blocks."""
     name = (call.blocker or call.guardrails[0]).name
-    message = f"guardrail `{name}` blocks the answer: {_words(findings)}"
+    message = f"guardrail `{name}` blocks the answer: {words(findings)}"
     return Decision.refuse(ReasonCode.OUTPUT_BLOCKED, message, f"guardrails.{name}")
-
-
-def note_findings(call: Call, findings: Sequence[Finding], direction: Direction, metrics: Metrics) -> None:
-    """Keep types and counts for the record, and count them."""
-    where: Literal["input", "output"] = "input" if direction is Direction.INPUT else "output"
-    for each in findings:
-        call.findings.append(FindingNote(where, each.type, each.action, each.count, each.detector))
-        metrics.findings(where, each.type, each.action).inc(each.count)
 
 
 def forwarded_headers(call: Call) -> tuple[tuple[str, str], ...]:
@@ -140,11 +136,6 @@ def _is_clean(call: Call, value: str) -> bool:
     )
 
 
-def blocking(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings because of which a guardrail blocks."""
-    return [each for each in findings if each.action == "BLOCKED"]
-
-
 def mask_text(call: Call, text: str) -> str:
     """Return a short text of the upstream's, such as an error message, as the guardrails let it through."""
     for guardrail in call.guardrails:
@@ -158,7 +149,8 @@ def inspect_slots(
 ) -> Sequence[Finding] | None:
     """Inspect texts and write masks back; the blocking findings, if a guardrail blocks."""
     for guardrail in call.guardrails:
-        inspection = guardrail.inspect([Text(slot.value, slot.origin) for slot in slots], direction)
+        texts = [Text(slot.value, slot.origin) for slot in slots]
+        inspection = guardrail.inspect(texts, direction, stand_in_for(call, guardrail, direction))
         if not inspection.findings:
             continue
         note_findings(call, inspection.findings, direction, metrics)
@@ -170,8 +162,8 @@ def inspect_slots(
             for slot, text in zip(slots, inspection.texts, strict=True):
                 slot.replace(text)
             code = ReasonCode.INPUT_MASKED if direction is Direction.INPUT else ReasonCode.OUTPUT_MASKED
-            call.transform(code, f"guardrail `{guardrail.name}` masks {_words(inspection.findings)}")
-    return None
+            call.transform(code, f"guardrail `{guardrail.name}` masks {words(inspection.findings)}")
+    return inspect_leaks(call, slots, metrics) if direction is Direction.OUTPUT and call.prompts else None
 
 
 def _keep_assessment(call: Call, guardrail: Guardrail, inspection: Inspection, direction: Direction) -> None:
@@ -220,10 +212,10 @@ def apply_guardrail(call: Call, metrics: Metrics) -> dict[str, Any]:
     is_input = direction is Direction.INPUT
     if inspection.action is Outcome.BLOCKED:
         code = ReasonCode.INPUT_BLOCKED if is_input else ReasonCode.OUTPUT_BLOCKED
-        call.transform(code, f"guardrail `{call.guardrails[0].name}` blocks {_words(inspection.findings)}")
+        call.transform(code, f"guardrail `{call.guardrails[0].name}` blocks {words(inspection.findings)}")
     elif inspection.action is Outcome.ANONYMIZED:
         code = ReasonCode.INPUT_MASKED if is_input else ReasonCode.OUTPUT_MASKED
-        call.transform(code, f"guardrail `{call.guardrails[0].name}` masks {_words(inspection.findings)}")
+        call.transform(code, f"guardrail `{call.guardrails[0].name}` masks {words(inspection.findings)}")
     return document
 
 
@@ -233,10 +225,3 @@ def _header(call: Call, name: bytes) -> str:
 
 def _short(identifier: str) -> str:
     return identifier.rpartition("/")[2] if identifier.startswith("arn:") else identifier
-
-
-def _words(findings: Sequence[Finding]) -> str:
-    counts: Counter[str] = Counter()
-    for each in findings:
-        counts[each.type] += each.count
-    return ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))

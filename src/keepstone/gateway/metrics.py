@@ -110,6 +110,7 @@ class Metrics:
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
         self.failovers = counter("failovers", "calls answered by a later upstream")
         self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
+        self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
         self.in_flight = gauge("calls_in_flight", "calls being served")
         self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
         self.ledger_size = gauge("ledger_records", "records in the ledger")

@@ -13,14 +13,20 @@ from keepstone.core.errors import UpstreamError
 from keepstone.gateway import answer
 from keepstone.gateway.bodies import Body, Document, StreamState
 from keepstone.gateway.call import Call
-from keepstone.gateway.inspection import blocking, inspect_slots, note_findings, output_blocked, shown_place
+from keepstone.gateway.findings import blocking, note_findings
+from keepstone.gateway.inspection import inspect_slots, output_blocked, shown_place
+from keepstone.gateway.leaks import leaked, note_leaks
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.restoring import may_see_originals, note_restored, restore_slots
 from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event, joined, with_text
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import Slot
 from keepstone.gateway.wire.usage import METRICS
 from keepstone.guard.guardrail import Direction, Outcome
+from keepstone.guard.leak import LeakStream
 from keepstone.guard.stream import StreamScanner
+from keepstone.guard.surrogates import StreamRestorer, Surrogates
+from keepstone.policy.schema.guardrails import StreamScan
 
 MAX_HELD_CHARS = 8 * 1024 * 1024
 """The most text that may wait for its end: tool calls, and streams of unknown families."""
@@ -38,10 +44,12 @@ class Blocked(Exception):  # noqa: N818 - a turn of the way, not an error
 class _Channel:
     """One flow of text: its scanners in a row, and the last event it came in."""
 
-    __slots__ = ("delta", "document", "event_type", "held", "scanners")
+    __slots__ = ("delta", "document", "event_type", "held", "leaks", "restorer", "scanners")
 
-    def __init__(self, scanners: list[StreamScanner]) -> None:
-        self.scanners = scanners
+    def __init__(self, call: Call, surrogates: Surrogates | None) -> None:
+        self.scanners = [StreamScanner(guardrail) for guardrail in call.guardrails]
+        self.leaks = [LeakStream(prompt) for _, prompt in call.prompts]
+        self.restorer = StreamRestorer(surrogates) if surrogates else None
         self.held: list[str] = []
         self.event_type = ""
         self.document: Document = {}
@@ -50,13 +58,16 @@ class _Channel:
     def feed(self, text: str) -> str:
         for scanner in self.scanners:
             text = scanner.feed(text)
-        return text
+        for leak in self.leaks:
+            text = leak.feed(text)
+        return text if self.restorer is None else self.restorer.feed(text)
 
     def finish(self) -> str:
         rest = ""
-        for scanner in self.scanners:
-            rest = (scanner.feed(rest) if rest else "") + scanner.finish()
-        return rest
+        stages: list[StreamScanner | LeakStream] = [*self.scanners, *self.leaks]
+        for stage in stages:
+            rest = (stage.feed(rest) if rest else "") + stage.finish()
+        return rest if self.restorer is None else self.restorer.feed(rest) + self.restorer.finish()
 
 
 class GovernedStream:
@@ -73,6 +84,8 @@ class GovernedStream:
         self._channels: dict[str, _Channel] = {}
         self._masked: set[str] = set()
         self._held_chars = 0
+        self._surrogates = call.surrogates if may_see_originals(call) else None
+        self._behind = any(each.config.stream is StreamScan.ASYNC for each in call.guardrails)
         self._state = StreamState()
         self._ending: list[bytes] = []
         self._ended = False
@@ -122,6 +135,7 @@ class GovernedStream:
         for channel in self._channels.values():
             self._keep_findings(channel)
         self._channels.clear()
+        note_restored(self._call, self._metrics)
         if self._masked:
             self._call.transform(
                 ReasonCode.OUTPUT_MASKED, f"guardrail masks {', '.join(sorted(self._masked))}"
@@ -184,7 +198,7 @@ class GovernedStream:
             self._check(channel)
             return b""
         self._mark(delta)
-        self.released_chars += len(released)
+        self._released(released)
         frames = self._body.write_event(event_type, with_text(document, delta, released))
         self._check(channel, frames)
         return frames
@@ -210,7 +224,7 @@ class GovernedStream:
                             channel.event_type, with_text(channel.document, channel.delta, text)
                         )
                     )
-            self.released_chars += len(text)
+            self._released(text)
             self._keep_findings(self._channels.pop(name))
         return b"".join(frames)
 
@@ -224,8 +238,7 @@ class GovernedStream:
     def _channel(self, event_type: str, document: Document, delta: Delta) -> _Channel:
         channel = self._channels.get(delta.channel)
         if channel is None:
-            channel = _Channel([StreamScanner(guardrail) for guardrail in self._call.guardrails])
-            self._channels[delta.channel] = channel
+            channel = self._channels[delta.channel] = _Channel(self._call, self._surrogates)
         channel.event_type, channel.document, channel.delta = event_type, document, delta
         return channel
 
@@ -233,12 +246,17 @@ class GovernedStream:
         refusal = inspect_slots(self._call, slots, Direction.OUTPUT, self._metrics)
         if refusal is not None:
             raise Blocked(output_blocked(self._call, refusal))
+        restore_slots(self._call, slots)
 
     def _check(self, channel: _Channel, released: bytes = b"") -> None:
         for guardrail, scanner in zip(self._call.guardrails, channel.scanners, strict=True):
             if scanner.blocked:
                 self._call.blocker = guardrail
                 raise Blocked(output_blocked(self._call, blocking(scanner.findings)), released)
+        for (guardrail, prompt), leak in zip(self._call.prompts, channel.leaks, strict=True):
+            if leak.blocked:
+                self._call.blocker = guardrail
+                raise Blocked(output_blocked(self._call, leaked(prompt, max(1, leak.count))), released)
 
     def _keep_findings(self, channel: _Channel) -> None:
         for scanner in channel.scanners:
@@ -247,6 +265,9 @@ class GovernedStream:
                 self._masked.update(
                     each.type for each in scanner.findings if each.action is Outcome.ANONYMIZED
                 )
+        for (guardrail, prompt), leak in zip(self._call.prompts, channel.leaks, strict=True):
+            count = max(leak.count, leak.blocked)
+            note_leaks(self._call, guardrail, leaked(prompt, count), self._metrics)
 
     def _stop(self, decision: Decision) -> None:
         """End the stream in the guardrail's words; nothing that was held leaves."""
@@ -281,6 +302,11 @@ class GovernedStream:
             raise UpstreamError(message, code="upstream.malformed")
 
     # --- bookkeeping
+
+    def _released(self, text: str) -> None:
+        self.released_chars += len(text)
+        if self._behind:
+            self._metrics.unscanned.inc(len(text))
 
     def _mark(self, delta: Delta) -> None:
         self._state.started = True

@@ -10,7 +10,7 @@ from msgspec import Struct
 from keepstone.detect.engine import encode
 from keepstone.detect.span import Span
 from keepstone.guard.assessment import assess
-from keepstone.guard.masking import mask, resolve
+from keepstone.guard.masking import StandIn, by_type, mask, resolve
 from keepstone.guard.plan import Direction, Outcome, Plan, Rule
 from keepstone.guard.window import Window
 from keepstone.policy.schema import guardrails as schema
@@ -79,8 +79,11 @@ class Guardrail:
         """Return what a caller reads instead of blocked text."""
         return self.config.messages
 
-    def inspect(self, texts: Sequence[Text], direction: Direction) -> Inspection:
-        """Look for everything that the policy names; a match never reaches from one text into another."""
+    def inspect(self, texts: Sequence[Text], direction: Direction, stand_in: StandIn = by_type) -> Inspection:
+        """Look for everything that the policy names; a match never reaches from one text into another.
+
+        `stand_in` says what takes the place of masked text.
+        """
         plan = self.plans[direction]
         values = tuple([text.value for text in texts])
         if plan.looks_for_nothing or not _may_hit(plan, texts):
@@ -93,7 +96,7 @@ class Guardrail:
             spans = scan(plan, text.value, attackable=text.origin in ATTACKABLE)
             counted = resolve(spans, plan.rules)
             kept.append(counted)
-            changed.append(mask(text.value, spans, counted, plan.rules) if spans else text.value)
+            changed.append(mask(text.value, spans, counted, plan.rules, stand_in) if spans else text.value)
         return self._inspection(plan, values, tuple(changed), tuple(kept))
 
     def _inspection(

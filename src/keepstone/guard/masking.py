@@ -1,10 +1,13 @@
 """Overlaps and masks: which spans count, and the text with `{TYPE}` in the place of what is masked."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from keepstone.detect.span import Span
 from keepstone.guard.plan import Family, Outcome, Rule
+
+StandIn = Callable[[Rule, str, str], str]
+"""What stands between the braces, for a find's rule, its type and the text that it hides."""
 
 _RANK = {Outcome.BLOCKED: 0, Outcome.ANONYMIZED: 1, Outcome.NONE: 2}
 
@@ -29,8 +32,19 @@ def resolve(spans: Iterable[Span], rules: Mapping[str, Rule]) -> list[Span]:
     return sorted({*kept, *attacks})
 
 
-def mask(text: str, spans: Sequence[Span], kept: Iterable[Span], rules: Mapping[str, Rule]) -> str:
-    """Return `text` with each masked stretch replaced by the type of the span that counts there.
+def by_type(_rule: Rule, kind: str, _hidden: str) -> str:
+    """Mask as Bedrock does, by the type alone."""
+    return kind
+
+
+def mask(
+    text: str,
+    spans: Sequence[Span],
+    kept: Iterable[Span],
+    rules: Mapping[str, Rule],
+    stand_in: StandIn = by_type,
+) -> str:
+    """Return `text` with each masked stretch replaced by what stands in for the span that counts there.
 
     A stretch reaches over all the spans that overlap in it, so that no tail of a second find shows. `spans`
     are all that were found.
@@ -49,7 +63,8 @@ def mask(text: str, spans: Sequence[Span], kept: Iterable[Span], rules: Mapping[
         if not inside:  # hidden by a span that blocks: nothing of this text is shown
             continue
         winner = min(inside, key=lambda each: _precedence(each, rules))
-        parts += (text[position:start], "{", winner.type, "}")
+        hidden = stand_in(rules[winner.detector], winner.type, text[start:end])
+        parts += (text[position:start], "{", hidden, "}")
         position = end
     parts.append(text[position:])
     return "".join(parts)

@@ -74,11 +74,12 @@ class Plan:
         return not self.rules
 
 
-_OUTCOMES = {
+OUTCOMES = {
     Action.BLOCK: Outcome.BLOCKED,
     Action.ANONYMIZE: Outcome.ANONYMIZED,
     Action.NONE: Outcome.NONE,
 }
+"""What an action of the policy does to a find."""
 _STRENGTHS = {"LOW": Confidence.HIGH, "MEDIUM": Confidence.MEDIUM, "HIGH": Confidence.LOW}
 # Anchors hold at the ends of a text only; escapes and classes are taken out before they are looked for.
 _NOT_ANCHORS = re.compile(r"\\[^AzZ]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -89,7 +90,7 @@ def outcome_of(action: Action | schema.Directions, direction: Direction) -> Outc
     """Return what an action of the policy means in one direction."""
     if isinstance(action, schema.Directions):
         action = action.input if direction is Direction.INPUT else action.output
-    return _OUTCOMES[action]
+    return OUTCOMES[action]
 
 
 def build_plan(path: str, config: schema.Guardrail, direction: Direction) -> Plan:
@@ -103,7 +104,7 @@ def build_plan(path: str, config: schema.Guardrail, direction: Direction) -> Pla
     attacks = None
     if direction is Direction.INPUT:
         attacks = attack_scanner(_STRENGTHS[config.injection.strength])
-        outcome = _OUTCOMES[Action(config.injection.action.value)]
+        outcome = OUTCOMES[Action(config.injection.action.value)]
         rules |= {each: Rule(Family.ATTACK, outcome, confidence=CONFIDENCE[each]) for each in attacks.ids}
     joinable = not any(_has_anchor(each.pattern) for each in config.regexes)
     scanner = _scanner(tuple(rows), words.signs if words else ())
@@ -154,7 +155,7 @@ def _add_words(config: schema.Guardrail, direction: Direction, rules: dict[str, 
         if isinstance(word, schema.CustomWord):
             own = word.input if direction is Direction.INPUT else word.output
             action = word.action or own
-        rules[f"word:{index}"] = Rule(Family.WORD, _OUTCOMES[Action(action.value)])
+        rules[f"word:{index}"] = Rule(Family.WORD, OUTCOMES[Action(action.value)])
     phrases: Sequence[str] = [each if isinstance(each, str) else each.text for each in config.words]
     return WordMatcher(phrases) if phrases else None
 

@@ -4,7 +4,8 @@ The scanner moves along the text in steps. A step begins at the last cut and run
 it is complete, so which windows there are depends on the text alone. It scans the window and what stands
 before it, finds the last clean place to cut, commits the spans before that place, and releases the masked
 text. When no place is clean, as inside a long key, the window doubles. A find that blocks ends the stream:
-nothing of its step is released, nor of any later one.
+nothing of its step is released, nor of any later one. A guardrail whose `stream` is `async` gives that up:
+text leaves as it comes, unmasked, and the scan that follows can only end the stream.
 """
 
 from collections import Counter
@@ -26,6 +27,7 @@ class StreamScanner:
     def __init__(self, guardrail: Guardrail) -> None:
         self._plan = guardrail.plans[Direction.OUTPUT]
         buffered = guardrail.config.stream is StreamScan.BUFFERED
+        self._behind = guardrail.config.stream is StreamScan.ASYNC
         self._window: Window | None = None if buffered else guardrail.output_window
         self._text = ""  # from the look-back of the last cut on
         self._cut = 0  # where in `_text` the last cut is
@@ -37,11 +39,15 @@ class StreamScanner:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Return what was found in the text up to the last cut."""
-        rules = self._plan.rules
         return tuple(
-            Finding(kind, detector, rules[detector].outcome, count)
+            Finding(kind, detector, self._outcome(detector), count)
             for (kind, detector), count in sorted(self._counts.items())
         )
+
+    def _outcome(self, detector: str) -> Outcome:
+        """Return what became of a find: what has left already was not masked."""
+        outcome = self._plan.rules[detector].outcome
+        return Outcome.NONE if self._behind and outcome is Outcome.ANONYMIZED else outcome
 
     @property
     def buffered(self) -> bool:
@@ -49,26 +55,28 @@ class StreamScanner:
         return self._window is None
 
     def feed(self, text: str) -> str:
-        """Take the next piece of text; return what may be released now, masked."""
+        """Take the next piece of text; return what may be released now, masked.
+
+        A scanner that runs behind returns the piece itself, until it has found what blocks.
+        """
         if self.blocked:
             return ""
         self._text += text
         window = self._window
-        if window is None:
-            return ""
         released = ""
-        while len(self._text) - self._cut >= self._reach(window):
+        while window is not None and len(self._text) - self._cut >= self._reach(window):
             released += self._step(window)
             if self.blocked:
                 break
-        return released
+        return text if self._behind and not self.blocked else released
 
     def finish(self) -> str:
         """Return the rest, masked; the text is over."""
         if self.blocked:
             return ""
         spans = self._scan(len(self._text))
-        return self._release(spans, len(self._text))
+        rest = self._release(spans, len(self._text))
+        return "" if self._behind else rest
 
     def _reach(self, window: Window) -> int:
         return (window.after_space + self._stride) * self._grown

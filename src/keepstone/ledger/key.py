@@ -10,7 +10,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keepstone.core.errors import LedgerError
@@ -99,6 +101,10 @@ class LedgerKey:
     def commit(self, data: bytes) -> str:
         """Return `hmac-sha256:<hex>` of `data`: keyed, so that a short prompt cannot be guessed."""
         return "hmac-sha256:" + self.content_mac(data).hexdigest()
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for one purpose, the same for all who hold this key (RFC 5869)."""
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(self.content_key)
 
     def sign(self, size: int, root: bytes) -> bytes:
         """Return the signature over the checkpoint of a tree."""

@@ -9,7 +9,15 @@ from keepstone.policy.admission import Allowance, CallFacts, Denial
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.guardrails import Action, BlockAction, Directions, Guardrail, PiiType, StreamScan
+from keepstone.policy.schema.guardrails import (
+    Action,
+    BlockAction,
+    Directions,
+    Guardrail,
+    MaskStyle,
+    PiiType,
+    StreamScan,
+)
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
 from keepstone.policy.schema.record import Durability
@@ -140,6 +148,16 @@ def _guardrail(guardrail: Guardrail) -> Iterator[str]:
             yield f"{phrase}, {_listed(masked)} are masked."
     if guardrail.injection.action is BlockAction.BLOCK:
         yield f"Prompt attacks block the call, at strength {guardrail.injection.strength}."
+    if guardrail.masking.style is MaskStyle.SURROGATE:
+        yield "The model reads stand-ins for masked text, the same for the same value of one caller."
+        whom = (
+            "every caller" if "*" in guardrail.masking.restore_to else _listed(guardrail.masking.restore_to)
+        )
+        yield f"Answers give the originals back to {whom or 'nobody'}; never passwords, PINs and keys."
+    leak = guardrail.prompt_leak
+    if leak is not None:
+        becomes = {"BLOCK": "blocked", "ANONYMIZE": "masked", "NONE": "noted"}[leak.action]
+        yield f"An answer with {leak.words} words in a row of its system prompt is {becomes}."
     if guardrail.stream is StreamScan.BUFFERED:
         yield "A stream is held until all of it was inspected."
     if guardrail.uninspectable == "block":
@@ -221,6 +239,8 @@ def _guardrail_gaps(guardrail: Guardrail) -> Iterator[str]:
         yield "credentials can pass."
     if guardrail.injection.action is BlockAction.NONE:
         yield "prompt attacks are noted, not blocked."
+    if guardrail.stream is StreamScan.ASYNC:
+        yield "streams leave before they are scanned: unmasked, and a find can only end them late."
     if guardrail.uninspectable == "allow":
         yield "images and documents pass uninspected."
 

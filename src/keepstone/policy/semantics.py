@@ -15,7 +15,14 @@ from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.problems import Fault, Path, Severity, shown
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.guardrails import Action, CustomRegex, Directions, Guardrail
+from keepstone.policy.schema.guardrails import (
+    Action,
+    CustomRegex,
+    Directions,
+    Guardrail,
+    MaskStyle,
+    StreamScan,
+)
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.shape import nearest
 
@@ -186,6 +193,27 @@ def _words_and_patterns_compile(policy: Policy) -> Iterator[Fault]:
             yield from _regex_compiles(regex, (*path, "regexes", index, "pattern"))
 
 
+def _masks_can_work(policy: Policy) -> Iterator[Fault]:
+    for name, guardrail in policy.guardrails.items():
+        path: Path = ("guardrails", name)
+        masking = guardrail.masking
+        for number, role in enumerate(masking.restore_to):
+            if role != "*" and role not in policy.identities.roles:
+                place = (*path, "masking", "restore_to", number)
+                yield _unknown(place, "role", role, policy.identities.roles)
+        if masking.restore_to and masking.style is MaskStyle.TYPE:
+            message = "nothing can be restored: all that is masked alike reads alike"
+            yield Fault((*path, "masking", "restore_to"), message, "set `style: surrogate`")
+        if guardrail.stream is StreamScan.ASYNC and _masks_output(guardrail):
+            message = "a stream leaves before it is scanned, so nothing in it is masked"
+            yield _warning((*path, "stream"), message, "use `windowed`, or `BLOCK` what must not pass")
+
+
+def _masks_output(guardrail: Guardrail) -> bool:
+    actions = (*guardrail.pii.values(), *(each.action for each in guardrail.regexes), guardrail.credentials)
+    return Action.ANONYMIZE in (each.output if isinstance(each, Directions) else each for each in actions)
+
+
 def _regex_compiles(regex: CustomRegex, path: Path) -> Iterator[Fault]:
     options = re2.Options()
     options.log_errors = False
@@ -276,6 +304,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _guardrails_are_used,
     _restricted_models_are_guarded,
     _words_and_patterns_compile,
+    _masks_can_work,
     _upstreams_are_sound,
     _bounds_agree,
 )

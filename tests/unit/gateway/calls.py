@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from keepstone.core.decision import Decision
+from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.call import Call, new_call
@@ -41,6 +42,7 @@ gateway: {max_request_bytes: 2048}
     )
 )
 _COMPILED = {}
+SURROGATES = KeyedHash(b"a key of the tests")
 ALICE = Principal("alice", "api-key", ("engineer",), key_id="k1")
 
 
@@ -49,7 +51,10 @@ def active(guardrails=None, upstreams=()):
     configs = guardrails or {"default": schema.Guardrail()}
     compiled = {name: _guardrail(name, config) for name, config in configs.items()}
     return Active(
-        POLICY, MappingProxyType(compiled), MappingProxyType({each.name: each for each in upstreams})
+        POLICY,
+        MappingProxyType(compiled),
+        MappingProxyType({each.name: each for each in upstreams}),
+        SURROGATES,
     )
 
 

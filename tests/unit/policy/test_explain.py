@@ -79,6 +79,10 @@ def test_the_example_reads_as_it_is(section: str, sentence: str) -> None:
             "guardrails: {default: {injection: {action: NONE}}}",
             "Guardrail `default`: prompt attacks are noted",
         ),
+        (
+            "guardrails: {default: {stream: async}}",
+            "Guardrail `default`: streams leave before they are scanned",
+        ),
         ("guardrails: {default: {uninspectable: allow}}", "Guardrail `default`: images and documents pass"),
         ("record: {durability: bounded}", "A crash can lose the record of the last 10ms."),
     ],

@@ -172,6 +172,21 @@ VARIED = {
 
 # text added at the end of MINIMAL, from line 13 on
 ADDED = {
+    "unknown role of masks": (
+        "guardrails: {default: {masking: {style: surrogate, restore_to: [nobody]}}}\n",
+        "error 13:65 guardrails.default.masking.restore_to[0]",
+        "unknown role `nobody`",
+    ),
+    "no way back": (
+        "guardrails: {default: {masking: {restore_to: ['*']}}}\n",
+        "error 13:46 guardrails.default.masking.restore_to",
+        "nothing can be restored",
+    ),
+    "masks behind": (
+        "guardrails: {default: {pii: {EMAIL: ANONYMIZE}, stream: async}}\n",
+        "warning 13:57 guardrails.default.stream",
+        "nothing in it is masked",
+    ),
     "unknown guardrail": ("    guardrail: defualt\n", "error 13:16 models[0].guardrail", "`default`?"),
     "duplicate model": (
         "  - {id: anthropic.*, upstreams: [dev]}\n",

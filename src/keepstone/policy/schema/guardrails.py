@@ -110,10 +110,53 @@ class Injection(Closed, frozen=True, kw_only=True):
 
 
 class StreamScan(StrEnum):
-    """How the text of a stream is scanned before it is released."""
+    """When the text of a stream is scanned: before a piece leaves, before all of it leaves, or behind it."""
 
     WINDOWED = "windowed"
     BUFFERED = "buffered"
+    ASYNC = "async"
+
+
+class MaskStyle(StrEnum):
+    """What a model reads in the place of masked text."""
+
+    TYPE = "type"
+    SURROGATE = "surrogate"
+
+
+class Masking(Closed, frozen=True, kw_only=True):
+    """What a model reads in the place of masked text, and who gets the original back in the answer."""
+
+    style: Annotated[
+        MaskStyle,
+        Meta(
+            description="`type`: `{EMAIL}`, as Bedrock masks; `surrogate`: `{EMAIL_bdfkqrtvwx}`, the same "
+            "for the same value in every call of one caller: a model can tell one person from another"
+        ),
+    ] = MaskStyle.TYPE
+    restore_to: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="roles whose callers read the originals in answers, streams and tool calls; `*` for "
+            "all. Passwords, PINs, keys and other credentials are never restored"
+        ),
+    ] = ()
+
+
+class PromptLeak(Closed, frozen=True, kw_only=True):
+    """Whether an answer may repeat its own system prompt."""
+
+    action: Annotated[Action, Meta(description="`ANONYMIZE` writes `{SYSTEM_PROMPT}` in its place")] = (
+        Action.NONE
+    )
+    words: Annotated[
+        int,
+        Meta(ge=4, le=100, description="so many words in a row, as the system prompt has them, are a leak"),
+    ] = 12
+    allow: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=5000)], ...],
+        Meta(description="passages that answers may repeat, such as a notice that they are told to quote"),
+    ] = ()
 
 
 class Guardrail(Closed, frozen=True, kw_only=True):
@@ -133,4 +176,6 @@ class Guardrail(Closed, frozen=True, kw_only=True):
         Literal["block", "allow"],
         Meta(description="what to do with images and documents whose text this version cannot read"),
     ] = "block"
+    masking: Masking = Masking()
+    prompt_leak: PromptLeak | None = None
     stream: StreamScan = StreamScan.WINDOWED
