@@ -90,6 +90,18 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "No upstream could be reached, or all answered with a fault, after all attempts.",
         "See `keepstone_upstream_failures_total` and the upstream's health.",
     ),
+    Code.UPSTREAM_THROTTLED: (
+        "Every upstream that may be asked answered that it has enough for now.",
+        "Wait for `Retry-After`; raise the quota there, or name another upstream (docs/routing.md).",
+    ),
+    Code.UPSTREAM_RESTS: (
+        "Every upstream that may be asked failed too often lately, so none is asked until its rest is over.",
+        "See `keepstone_breaker_state`; it recovers by itself when the upstream does.",
+    ),
+    Code.DEADLINE_EXCEEDED: (
+        "The call was not answered within `gateway.deadline`, the model's own, or what the caller asked for.",
+        "Ask for more time, or raise `deadline`.",
+    ),
     Code.UPSTREAM_TIMED_OUT: (
         "The upstream was silent for longer than its `timeout`.",
         "Raise `timeout`, or try again.",
@@ -154,6 +166,9 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.OPERATION_UNSUPPORTED_BY_UPSTREAM,
             Code.UPSTREAM_REFUSED,
             Code.UPSTREAM_UNAVAILABLE,
+            Code.UPSTREAM_THROTTLED,
+            Code.UPSTREAM_RESTS,
+            Code.DEADLINE_EXCEEDED,
             Code.UPSTREAM_TIMED_OUT,
             Code.UPSTREAM_MALFORMED,
         ),

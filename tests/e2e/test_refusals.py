@@ -220,7 +220,7 @@ class TestUpstreamRefuses:
     @pytest.mark.parametrize(
         ("failure", "expected"),
         [
-            (throttled(retry_after=3), ("ServiceUnavailableException", 503, "upstream_unavailable")),
+            (throttled(retry_after=3), ("ThrottlingException", 429, "upstream_throttled")),
             (
                 Failure(400, "ValidationException", "The provided model identifier is invalid."),
                 ("ValidationException", 400, "upstream_refused"),

@@ -53,6 +53,9 @@ class ReasonCode(StrEnum):
     OPERATION_UNSUPPORTED_BY_UPSTREAM = "operation_unsupported_by_upstream"
     UPSTREAM_REFUSED = "upstream_refused"
     UPSTREAM_UNAVAILABLE = "upstream_unavailable"
+    UPSTREAM_THROTTLED = "upstream_throttled"
+    UPSTREAM_RESTS = "upstream_rests"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     UPSTREAM_TIMED_OUT = "upstream_timed_out"
     UPSTREAM_MALFORMED = "upstream_malformed"
     # record, run

@@ -1,10 +1,11 @@
 """What is in force: one policy, compiled, with its guardrails and upstreams; swapped as a whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.gateway.ports import Upstream
+from keepstone.gateway.routing.lane import Lane
 from keepstone.guard.guardrail import Guardrail
 from keepstone.policy.compile import CompiledPolicy
 
@@ -20,3 +21,4 @@ class Active:
     guardrails: Mapping[str, Guardrail]
     upstreams: Mapping[str, Upstream]
     surrogate_hash: KeyedHash
+    lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)  # found once: (model, upstream)

@@ -10,6 +10,7 @@ record is durable; when the record cannot be written, the answer does not leave.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
@@ -20,13 +21,16 @@ from keepstone.gateway import answer
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
-from keepstone.gateway.forward import Failure, forward
+from keepstone.gateway.forward import Failure, Forwarder
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import page
+from keepstone.gateway.patience import Patience
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.routing.deadline import seconds_left
+from keepstone.gateway.routing.lane import states
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.wire.errors import render, stream_exception
@@ -52,6 +56,8 @@ class Gateway:
         self._in_flight = 0
         self._metrics = stores.metrics
         self._now = stores.clock.monotonic_ns
+        self._forwarder = Forwarder(stores.metrics, self._now, _readable)
+        self._metrics.breakers.source = lambda: states(self.active.lanes.values())
         self._metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +119,7 @@ class Gateway:
         if call.route.operation is Operation.APPLY_GUARDRAIL:
             await self._apply_guardrail(call, send)
         else:
-            await self._forward(call, receive, send)
+            await self._forward(call, scope, receive, send)
 
     def _decide(self, call: Call, pipeline: Any) -> Decision | None:
         try:
@@ -130,7 +136,7 @@ class Gateway:
             return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")
         return None
 
-    async def _forward(self, call: Call, receive: Receive, send: Send) -> None:
+    async def _forward(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         call.stage = "forward"
         started = self._now()
@@ -142,17 +148,43 @@ class Gateway:
             document,
             forwarded_headers(call),
         )
-        reply = await forward(call, request, self._metrics, _readable)
+        reply = await self._asked(call, request, scope)
         call.upstream_ns = self._now() - started
         if isinstance(reply, Failure):
             call.original_status = reply.status
+            if reply.retry_after_s is not None:
+                call.retry_after = math.ceil(reply.retry_after_s)
             await self._refuse(call, reply.decision, send)
         elif reply.status >= 400:
             await self._pass_error(call, reply, send)
         elif reply.events is not None:
-            await self._stream(call, reply, receive, send)
+            await self._stream(call, reply, scope, receive, send)
         else:
             await self._answer(call, reply, send)
+
+    async def _asked(self, call: Call, request: UpstreamRequest, scope: Scope) -> UpstreamReply | Failure:
+        """Ask the upstreams until one answers, the deadline is over, or the caller has left."""
+        assert call.model is not None  # noqa: S101 - admit refuses a model without a route
+        allowed, elapsed = call.model.rules.deadline_s, self._now() - call.started_ns
+        try:
+            left = seconds_left(call.headers, allowed, elapsed, call.wall_ns)
+        except RequestError as error:
+            return Failure(Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message))
+        if left <= 0:
+            message = "the call's deadline was over before an upstream could be asked"
+            return Failure(Decision.refuse(ReasonCode.DEADLINE_EXCEEDED, message))
+        patience = Patience(scope, left)
+        patience.start()
+        try:
+            return await self._forwarder.forward(call, request)
+        except asyncio.CancelledError:
+            refusal = patience.refusal()
+            if refusal is None:
+                raise
+            self._metrics.cancelled(refusal.reason.code).inc()
+            return Failure(refusal)
+        finally:
+            patience.stop()
 
     async def _answer(self, call: Call, reply: UpstreamReply, send: Send) -> None:
         """Inspect, record and release a whole answer."""
@@ -233,7 +265,9 @@ class Gateway:
 
     # --- streams
 
-    async def _stream(self, call: Call, reply: UpstreamReply, receive: Receive, send: Send) -> None:
+    async def _stream(
+        self, call: Call, reply: UpstreamReply, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Release a stream scanned piece by piece, between two durable records."""
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         assert reply.events is not None  # noqa: S101 - the caller has just looked
@@ -244,7 +278,9 @@ class Gateway:
             headers = answer.stream_headers(call, reply)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             with Caller(receive, send) as caller:
-                last = await self._release(call, stream, reply.events, caller)
+                last = await self._release(
+                    call, stream, reply.events, caller, self._stream_patience(call, scope)
+                )
         except LedgerError:
             refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
             await self._refuse(call, refusal, send)
@@ -259,8 +295,10 @@ class Gateway:
         stream: GovernedStream,
         events: AsyncIterator[WireEvent],
         caller: Caller,
+        patience: Patience,
     ) -> bytes:
         """Release what was scanned, as it comes; return the last frames, which wait for the record."""
+        patience.start()
         try:
             async for event in events:
                 frames = stream.feed(event)
@@ -270,6 +308,12 @@ class Gateway:
                     break
                 caller.check()
             return stream.finish()
+        except asyncio.CancelledError:
+            refusal = patience.refusal()
+            if refusal is None:
+                raise
+            self._metrics.cancelled(refusal.reason.code).inc()
+            return self._broken(call, KeepstoneError(refusal.reason.message), refusal.reason.code)
         except CallerLeftError as error:
             return self._broken(call, error, ReasonCode.CALLER_LEFT)
         except (UpstreamError, RequestError) as error:
@@ -278,6 +322,12 @@ class Gateway:
             LOG.exception("a stream failed inside the gateway", extra={"request": call.id})
             failed = KeepstoneError("the gateway failed to go on with this stream")
             return self._broken(call, failed, ReasonCode.INTERNAL)
+        finally:
+            patience.stop()
+
+    def _stream_patience(self, call: Call, scope: Scope) -> Patience:
+        assert call.model is not None  # noqa: S101 - admit refuses a model without a route
+        return Patience(scope, call.model.rules.stream_deadline_s - (self._now() - call.started_ns) / 1e9)
 
     def _broken(
         self, call: Call, error: KeepstoneError, code: ReasonCode = ReasonCode.UPSTREAM_MALFORMED
@@ -287,8 +337,10 @@ class Gateway:
             code = ReasonCode.UPSTREAM_TIMED_OUT
         if code in (ReasonCode.UPSTREAM_MALFORMED, ReasonCode.UPSTREAM_TIMED_OUT):
             self._metrics.failures(call.upstream, error.code).inc()
+            if call.lane is not None:
+                call.lane.failed(self._now(), error.code)
         message = f"upstream `{call.upstream}` broke off the stream: {error.message}"
-        if code in (ReasonCode.CALLER_LEFT, ReasonCode.INTERNAL):
+        if code in (ReasonCode.CALLER_LEFT, ReasonCode.DEADLINE_EXCEEDED, ReasonCode.INTERNAL):
             message = error.message
         decision = Decision.refuse(code, message)
         call.refuse(decision, "forward")

@@ -11,6 +11,7 @@ from keepstone.core.exchange import DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.budget import Reservation
+from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Direction, Guardrail
@@ -60,6 +61,7 @@ class Call(Struct):
     candidates: tuple[str, ...] = ()
     upstream: str = ""
     upstream_model: str = ""
+    lane: Lane | None = None
     attempts: int = 0
     upstream_ns: int = 0
     inspect_ns: int = 0

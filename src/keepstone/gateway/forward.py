@@ -9,97 +9,187 @@ from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import UpstreamError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
-from keepstone.gateway.ports import Upstream, UpstreamReply, UpstreamRequest
+from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
+from keepstone.gateway.routing.lane import Lane, Lanes
 from keepstone.gateway.wire.eventstream import WireEvent
 
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may be tried again: nothing was answered."""
 OUR_FAULT = frozenset({401, 403})
 """Statuses about the gateway's own credentials: not the caller's business, so the next upstream is asked."""
+THROTTLED = 429
 PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+"""A `Retry-After` beyond this is the caller's to wait for."""
+OURS = frozenset({"upstream.request"})
+"""Errors before anything was sent, about the request: they say nothing about the upstream."""
 
 _BY_CODE = {
     "upstream.timeout": ReasonCode.UPSTREAM_TIMED_OUT,
     "upstream.malformed": ReasonCode.UPSTREAM_MALFORMED,
     "wire.malformed": ReasonCode.UPSTREAM_MALFORMED,
 }
+Check = Callable[[UpstreamReply], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why no upstream answered: the refusal, and the last upstream's own status if it had one."""
+    """Why no upstream answered: the refusal, the last one's own status and wait, if it had them."""
 
     decision: Decision
     status: int | None = None
+    retry_after_s: float | None = None
+    again: bool = False
 
 
-Check = Callable[[UpstreamReply], None]
+class Forwarder:
+    """Sends calls to upstreams, and remembers how those fare."""
 
+    def __init__(self, metrics: Metrics, now: Callable[[], int], check: Check) -> None:
+        """`check` raises `UpstreamError` for a body that cannot be read, so that it fails over like none."""
+        self._metrics = metrics
+        self._now = now
+        self._check = check
+        self._lanes = Lanes()
 
-async def forward(
-    call: Call, request: UpstreamRequest, metrics: Metrics, check: Check
-) -> UpstreamReply | Failure:
-    """Ask the call's candidates in order until one gives a usable answer.
+    async def forward(self, call: Call, request: UpstreamRequest) -> UpstreamReply | Failure:
+        """Ask the call's candidates in order until one gives a usable answer.
 
-    `check` raises `UpstreamError` for a body that cannot be read, so that a broken answer fails over like a
-    missing one. A stream may fail over until its first event is there; nothing has been released by then.
-    """
-    route = call.model
-    assert route is not None  # noqa: S101 - admit refuses a model without a route
-    failure = Failure(Decision.refuse(ReasonCode.NO_UPSTREAM, f"model `{route.id}` has no upstream"))
-    for position, name in enumerate(call.candidates):
-        upstream = call.active.upstreams[name]
-        if not upstream.supports(request.operation):
-            if not call.attempts:  # what another one failed with says more
-                message = f"upstream `{name}` does not serve {request.operation.value} for this model"
-                failure = Failure(Decision.refuse(ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM, message))
-            continue
-        model_id = route.upstream_id(name, request.model_id)
-        addressed = request
-        if model_id != request.model_id:
-            addressed = UpstreamRequest(
-                request.operation, model_id, request.body, request.document, request.headers
-            )
-        call.upstream, call.upstream_model = name, model_id
-        outcome = await _try(call, upstream, addressed, metrics, check)
-        if isinstance(outcome, UpstreamReply):
-            if position:
-                metrics.failovers.inc()
-            return outcome
-        failure = outcome
-    return failure
+        A stream may fail over until its first event is there; nothing has been released by then.
+        """
+        lanes = self._serving(call, request)
+        if isinstance(lanes, Failure):
+            return lanes
+        failure: Failure | None = None
+        last = len(lanes) - 1
+        for position, lane in enumerate(lanes):
+            if lane.wait_ns(self._now()):
+                continue
+            outcome = await self._try(call, lane, request, alone=position == last)
+            if isinstance(outcome, UpstreamReply):
+                if lane.name != call.candidates[0]:
+                    self._metrics.failovers.inc()
+                return outcome
+            failure = outcome
+        return failure or _resting(lanes, self._now())
 
+    def _serving(self, call: Call, request: UpstreamRequest) -> list[Lane] | Failure:
+        """Return the lanes that serve the operation, those that are throttled last."""
+        found, route = [], call.model
+        assert route is not None  # noqa: S101 - admit refuses a model without a route
+        throttled, now = False, self._now()
+        for name in call.candidates:
+            lane = self.lane(call, name)
+            if lane.upstream.supports(request.operation):
+                found.append(lane)
+                throttled = throttled or lane.throttled_until_ns > now
+        if throttled and len(found) > 1:
+            found.sort(key=lambda lane: max(0, lane.throttled_until_ns - now))
+        return found or _unserved(call, request)
 
-async def _try(
-    call: Call, upstream: Upstream, request: UpstreamRequest, metrics: Metrics, check: Check
-) -> UpstreamReply | Failure:
-    failure: Failure | None = None
-    for attempt in range(upstream.attempts):
-        if attempt:
-            await asyncio.sleep(PAUSE_S * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - a pause, no secret
+    def lane(self, call: Call, name: str) -> Lane:
+        """Return the lane of the call's model at an upstream."""
+        active, route = call.active, call.model
+        assert route is not None  # noqa: S101 - admit refuses a model without a route
+        lane = active.lanes.get((route.id, name))
+        if lane is None:
+            lane = self._lanes.open(active.policy, route, active.upstreams[name])
+            active.lanes[route.id, name] = lane
+        return lane
+
+    async def _try(
+        self, call: Call, lane: Lane, request: UpstreamRequest, *, alone: bool
+    ) -> UpstreamReply | Failure:
+        """Ask one upstream, again if that is safe and its retry budget allows it.
+
+        A throttled upstream is asked again only when there is no other one left.
+        """
+        request = _addressed(call, lane, request)
+        call.lane, call.upstream, call.upstream_model = lane, lane.name, request.model_id
+        lane.begin(self._now())
+        left = lane.upstream.attempts
+        while True:
+            outcome = await self._attempt(call, lane, request)
+            left -= 1
+            if isinstance(outcome, UpstreamReply) or not outcome.again or not left:
+                return outcome
+            if outcome.status == THROTTLED and not alone:
+                return outcome
+            pause = random.uniform(0, PAUSE_S * 2 ** (lane.upstream.attempts - left))  # noqa: S311 - no secret
+            if outcome.retry_after_s is not None:
+                if outcome.retry_after_s > LONGEST_PAUSE_S:
+                    return outcome
+                pause = max(pause, outcome.retry_after_s)
+            now = self._now()
+            if lane.wait_ns(now) or not lane.reach.retries.take(now):
+                self._metrics.withheld(lane.name).inc()
+                return outcome
+            self._metrics.retries(lane.name).inc()
+            await asyncio.sleep(pause)
+
+    async def _attempt(self, call: Call, lane: Lane, request: UpstreamRequest) -> UpstreamReply | Failure:
+        """Ask once, and tell the lane how it went."""
         call.attempts += 1
         try:
-            reply = await upstream.send(request)
+            reply = await lane.upstream.send(request)
             if reply.status < 300:
                 if reply.events is not None:
                     reply.events = await _begun(reply.events)
                 else:
-                    check(reply)
+                    self._check(reply)
+                lane.succeeded(self._now())
                 return reply
         except UpstreamError as error:
-            metrics.failures(upstream.name, error.code).inc()
-            failure = _failed(upstream.name, error)
-            if not error.retryable:
-                return failure
-            continue
-        metrics.failures(upstream.name, f"status_{reply.status}").inc()
-        if reply.status >= 400 and reply.status not in AGAIN | OUR_FAULT:
+            self._metrics.failures(lane.name, error.code).inc()
+            if error.code not in OURS:
+                lane.failed(self._now(), error.code)
+            return _failed(lane.name, error)
+        self._metrics.failures(lane.name, f"status_{reply.status}").inc()
+        return self._judged(lane, reply)
+
+    def _judged(self, lane: Lane, reply: UpstreamReply) -> UpstreamReply | Failure:
+        """Return the upstream's refusal if it is about the request, else its failure; tell the lane."""
+        status, now = reply.status, self._now()
+        if status >= 400 and status not in AGAIN | OUR_FAULT:
+            lane.succeeded(now)
             return reply
-        failure = _refused(upstream.name, reply)
-        if reply.status not in AGAIN:
-            return failure
-    assert failure is not None  # noqa: S101 - attempts is at least one
-    return failure
+        wait = _retry_after(reply)
+        if status == THROTTLED:
+            lane.throttled(now, wait)
+        else:
+            lane.failed(now)
+        return _refused(lane.name, reply, wait)
+
+
+def _addressed(call: Call, lane: Lane, request: UpstreamRequest) -> UpstreamRequest:
+    """Return the request under the model's name at the upstream."""
+    assert call.model is not None  # noqa: S101 - admit refuses a model without a route
+    model_id = call.model.upstream_id(lane.name, request.model_id)
+    if model_id == request.model_id:
+        return request
+    return UpstreamRequest(request.operation, model_id, request.body, request.document, request.headers)
+
+
+def _unserved(call: Call, request: UpstreamRequest) -> Failure:
+    if not call.candidates:
+        message = f"model `{call.known_model}` has no upstream"
+        return Failure(Decision.refuse(ReasonCode.NO_UPSTREAM, message))
+    names = ", ".join(f"`{name}`" for name in call.candidates)
+    message = f"no upstream of this model serves {request.operation.value}, asked were {names}"
+    return Failure(Decision.refuse(ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM, message))
+
+
+def _resting(lanes: list[Lane], now_ns: int) -> Failure:
+    wait_s = min(lane.wait_ns(now_ns) for lane in lanes) / 1e9
+    names = ", ".join(f"`{lane.name}`" for lane in lanes)
+    message = f"left alone after too many failures: {names}; the first is tried again in {wait_s:.3g} s"
+    return Failure(Decision.refuse(ReasonCode.UPSTREAM_RESTS, message), retry_after_s=wait_s)
+
+
+def _retry_after(reply: UpstreamReply) -> float | None:
+    """Return the seconds that the upstream asks to be left alone; a date is not understood."""
+    stated = reply.headers.get("retry-after", "")
+    return float(stated) if stated.isdigit() and len(stated) <= 6 else None
 
 
 class _Begun:
@@ -142,13 +232,19 @@ async def _close(events: AsyncIterator[WireEvent]) -> None:
 
 def _failed(name: str, error: UpstreamError) -> Failure:
     code = _BY_CODE.get(error.code, ReasonCode.UPSTREAM_UNAVAILABLE)
-    return Failure(Decision.refuse(code, f"upstream `{name}`: {error.message}"))
+    decision = Decision.refuse(code, f"upstream `{name}`: {error.message}")
+    return Failure(decision, again=error.retryable)
 
 
-def _refused(name: str, reply: UpstreamReply) -> Failure:
-    if reply.status in OUR_FAULT:
+def _refused(name: str, reply: UpstreamReply, retry_after_s: float | None) -> Failure:
+    status = reply.status
+    if status in OUR_FAULT:
         message = f"upstream `{name}` does not accept the gateway's credentials"
-        return Failure(Decision.refuse(ReasonCode.UPSTREAM_REFUSED, message), reply.status)
-    code = ReasonCode.UPSTREAM_UNAVAILABLE if reply.status in AGAIN else ReasonCode.UPSTREAM_MALFORMED
-    message = f"upstream `{name}` answered with status {reply.status}"
-    return Failure(Decision.refuse(code, message), reply.status)
+        return Failure(Decision.refuse(ReasonCode.UPSTREAM_REFUSED, message), status)
+    if status == THROTTLED:
+        message = f"upstream `{name}` has enough calls for now"
+        decision = Decision.refuse(ReasonCode.UPSTREAM_THROTTLED, message)
+        return Failure(decision, status, retry_after_s, again=True)
+    code = ReasonCode.UPSTREAM_UNAVAILABLE if status in AGAIN else ReasonCode.UPSTREAM_MALFORMED
+    decision = Decision.refuse(code, f"upstream `{name}` answered with status {status}")
+    return Failure(decision, status, retry_after_s, again=status in AGAIN)

@@ -6,11 +6,13 @@ has one timer; a request costs three assignments.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from keepstone.gateway.intake import WHOLE
+from keepstone.gateway.patience import CONNECTION
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -75,6 +77,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._heads = 0
         self._heads_then = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.gone = False
+        self.on_leave: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Start to watch the head."""
@@ -82,7 +86,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._timer = self.loop.call_later(HEAD_S, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer, which would keep the connection in memory."""
+        """Stop the timer, which would keep the connection in memory; tell the call that waits."""
+        self.gone = True
+        if self.on_leave is not None:
+            self.on_leave()
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
@@ -106,6 +113,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Note that the next bytes are another request's, and tell the gateway that it need not wait."""
         self._in_head = True
         self.scope[WHOLE] = True  # type: ignore[literal-required]  # ASGI allows others
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -4,12 +4,17 @@ Label values come from closed sets or from the policy document, so no caller can
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -96,6 +101,23 @@ class Answers:
             yield family
 
 
+class Breakers:
+    """Asks for the breakers' states when somebody looks."""
+
+    STATES: ClassVar = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
+
+    def __init__(self) -> None:
+        self.source: Callable[[], Iterable[tuple[str, str, str]]] = tuple
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauge; no model stands for the upstream itself."""
+        text = "circuit breakers: 0 closed, 0.5 one call tries, 1 open"
+        family = GaugeMetricFamily(f"{NAMESPACE}_breaker_state", text, labels=("upstream", "model"))
+        for upstream, model, state in self.source():
+            family.add_metric([upstream, model], self.STATES[state])
+        yield family
+
+
 class Metrics:
     """The gateway's metrics in a registry of their own; children are looked up once and kept."""
 
@@ -109,6 +131,15 @@ class Metrics:
         self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
         self.failovers = counter("failovers", "calls answered by a later upstream")
+        self.retries = cache(counter("retries", "calls sent again to the same upstream", "upstream").labels)
+        self.withheld = cache(
+            counter("retries_withheld", "retries that the retry budget did not allow", "upstream").labels
+        )
+        self.cancelled = cache(
+            counter("calls_cancelled", "upstream calls given up: late, or the caller left", "reason").labels
+        )
+        self.breakers = Breakers()
+        self.registry.register(self.breakers)
         self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
         self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
         self.in_flight = gauge("calls_in_flight", "calls being served")

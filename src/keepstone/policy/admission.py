@@ -6,7 +6,7 @@ case and know a model by all its names (`model_ids`), allowances by what they sa
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.model_ids import Glob, is_pattern, names_for_denial, names_of
+from keepstone.policy.routing import RouteRules
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 
 
@@ -37,6 +38,7 @@ class ModelRoute:
     upstream_ids: Mapping[str, str]
     path: str
     glob: Glob
+    rules: RouteRules = field(default_factory=RouteRules)
 
     @property
     def is_pattern(self) -> bool:

@@ -16,6 +16,7 @@ from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.load import LoadedPolicy
 from keepstone.policy.model_ids import Glob, names_of
+from keepstone.policy.routing import route_rules
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Limit
 from keepstone.policy.schema.record import Durability
@@ -195,6 +196,7 @@ def _routes(document: Policy) -> tuple[ModelRoute, ...]:
             upstream_ids=MappingProxyType(dict(model.upstream_ids)),
             path=f"models[{number}]",
             glob=Glob(model.id),
+            rules=route_rules(model, document.gateway),
         )
         for number, model in enumerate(document.models)
     )

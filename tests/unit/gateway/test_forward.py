@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 
@@ -6,7 +7,7 @@ from keepstone.core.decision import ReasonCode
 from keepstone.core.errors import UpstreamError
 from keepstone.core.exchange import Operation
 from keepstone.gateway import forward as forwarding
-from keepstone.gateway.forward import AGAIN, OUR_FAULT, Failure, forward
+from keepstone.gateway.forward import AGAIN, OUR_FAULT, Failure, Forwarder
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.wire.eventstream import WireEvent
@@ -84,7 +85,7 @@ def ask(*upstreams, operation=Operation.CONVERSE):
     call = admitted(operation, MODEL, active(upstreams=[*upstreams, *unused]))
     metrics = Metrics()
     request = UpstreamRequest(operation, MODEL, b"{}", {}, (("x-amzn-bedrock-trace", "ENABLED"),))
-    outcome = asyncio.run(forward(call, request, metrics, readable))
+    outcome = asyncio.run(Forwarder(metrics, time.perf_counter_ns, readable).forward(call, request))
     return outcome, call, metrics.registry.get_sample_value
 
 
@@ -121,7 +122,8 @@ ANSWERS = {
     "cut": (CUT, 1, True),
     "unreadable": (UNREADABLE, 1, True),
     "malformed": (UpstreamError("m", code="wire.malformed"), 1, True),
-    **{f"status {status}": (status, 2, True) for status in sorted(AGAIN)},
+    **{f"status {status}": (status, 2, True) for status in sorted(AGAIN - {429})},
+    "status 429, which another upstream can take at once": (429, 1, True),
     **{f"status {status}": (status, 1, True) for status in sorted(OUR_FAULT)},
     **{f"status {status}": (status, 1, True) for status in (301, 304)},
     **{f"status {status}": (status, 1, False) for status in (400, 404, 413, 424)},
@@ -151,7 +153,8 @@ FAILURES = {
     "late": (LATE, ReasonCode.UPSTREAM_TIMED_OUT, None, "upstream `a`: silent"),
     "cut": (CUT, ReasonCode.UPSTREAM_UNAVAILABLE, None, "upstream `a`: cut"),
     "unreadable": (UNREADABLE, ReasonCode.UPSTREAM_MALFORMED, None, "upstream `a`: not JSON"),
-    "busy": (429, ReasonCode.UPSTREAM_UNAVAILABLE, 429, "upstream `a` answered with status 429"),
+    "busy": (429, ReasonCode.UPSTREAM_THROTTLED, 429, "upstream `a` has enough calls for now"),
+    "down": (503, ReasonCode.UPSTREAM_UNAVAILABLE, 503, "upstream `a` answered with status 503"),
     "moved": (302, ReasonCode.UPSTREAM_MALFORMED, 302, "upstream `a` answered with status 302"),
     "our credentials": (
         403,

@@ -321,12 +321,12 @@ def test_a_missing_field_is_told_at_its_parent() -> None:
 
 
 def test_all_problems_of_shape_and_syntax_are_told_at_once() -> None:
-    text = MINIMAL.replace("name: Acme", "name: 1, name: 2").replace("kind: dev", "kind: dev, retries: 2")
+    text = MINIMAL.replace("name: Acme", "name: 1, name: 2").replace("kind: dev", "kind: dev, retrials: 2")
     messages = [each.message for each in problems_of(text + "modles: []\n")]
     assert messages == [
         "duplicate key `name`",
         "expected text, got the number `1`",
-        "unknown field `retries`",
+        "unknown field `retrials`",
         "unknown field `modles`",
     ]
 

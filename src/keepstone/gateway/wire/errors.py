@@ -69,7 +69,11 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.DATA_CLASS_TOO_HIGH,
     ),
     "ResourceNotFoundException": (ReasonCode.MODEL_UNKNOWN, ReasonCode.GUARDRAIL_UNKNOWN),
-    "ThrottlingException": (ReasonCode.REQUEST_LIMIT_SPENT, ReasonCode.TOKEN_LIMIT_SPENT),
+    "ThrottlingException": (
+        ReasonCode.REQUEST_LIMIT_SPENT,
+        ReasonCode.TOKEN_LIMIT_SPENT,
+        ReasonCode.UPSTREAM_THROTTLED,
+    ),
     "ValidationException": (
         ReasonCode.REQUEST_MALFORMED,
         ReasonCode.REQUEST_TOO_LARGE,
@@ -82,10 +86,11 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     "UnknownOperationException": (ReasonCode.OPERATION_UNKNOWN,),
     "RequestTimeoutException": (ReasonCode.REQUEST_TIMED_OUT, ReasonCode.CALLER_LEFT),
     "ModelErrorException": (ReasonCode.UPSTREAM_REFUSED, ReasonCode.UPSTREAM_MALFORMED),
-    "ModelTimeoutException": (ReasonCode.UPSTREAM_TIMED_OUT,),
+    "ModelTimeoutException": (ReasonCode.UPSTREAM_TIMED_OUT, ReasonCode.DEADLINE_EXCEEDED),
     "ServiceUnavailableException": (
         ReasonCode.NO_UPSTREAM,
         ReasonCode.UPSTREAM_UNAVAILABLE,
+        ReasonCode.UPSTREAM_RESTS,
         ReasonCode.LEDGER_UNAVAILABLE,
         ReasonCode.OVERLOADED,
         ReasonCode.SHUTTING_DOWN,

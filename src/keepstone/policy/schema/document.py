@@ -45,6 +45,14 @@ class GatewayRules(Closed, frozen=True, kw_only=True):
     max_request_bytes: Annotated[int, Meta(ge=1024, le=104_857_600)] = 26_214_400
     max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 1024
     body_timeout: Annotated[Duration, Meta(description="a request's body must have arrived by then")] = "30s"
+    deadline: Annotated[
+        Duration,
+        Meta(
+            description="an answer, or a stream's first event, is there by then, all attempts included; a "
+            "caller may ask for less by `X-Keepstone-Deadline-Ms`"
+        ),
+    ] = "10m"
+    stream_deadline: Annotated[Duration, Meta(description="a stream has ended by then")] = "1h"
 
 
 class Policy(Closed, frozen=True, kw_only=True):

@@ -1,10 +1,11 @@
 """Servers that answer model calls, and the models that they serve."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from keepstone.policy.schema.routing import CircuitBreaker, Retries
 from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name
 
 
@@ -20,6 +21,10 @@ class _Upstream(Closed, frozen=True):
     timeout: Annotated[Duration, Meta(description="longest silence while an answer is awaited")] = "120s"
     attempts: Annotated[int, Meta(ge=1, le=5, description="tries before the next upstream is used")] = 2
     max_connections: Annotated[int, Meta(ge=1, le=4096)] = 256
+    retries: Retries = Retries()
+    breaker: Annotated[
+        CircuitBreaker | Literal["off"], Meta(description="`off`: a failing upstream is asked every time")
+    ] = CircuitBreaker()
 
 
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
@@ -82,3 +87,9 @@ class Model(Closed, frozen=True, kw_only=True):
     upstream_ids: Annotated[
         dict[Name, str], Meta(description="upstream -> the model's id there, where it is another one")
     ] = field(default_factory=dict)
+    deadline: Annotated[
+        Duration | None, Meta(description="instead of `gateway.deadline`, for calls of this model")
+    ] = None
+    stream_deadline: Annotated[
+        Duration | None, Meta(description="instead of `gateway.stream_deadline`, for calls of this model")
+    ] = None
