@@ -4,13 +4,12 @@ from typing import Any
 
 import msgspec
 
-from keepstone.core.decision import Decision, ReasonCode
+from keepstone.core.decision import Decision, Reason, ReasonCode
 from keepstone.core.exchange import Operation, TokenUsage
-from keepstone.gateway.bodies import StreamState, body_for
+from keepstone.gateway.bodies import Body, StreamState, body_for
 from keepstone.gateway.call import Call
 from keepstone.gateway.ports import UpstreamReply
-from keepstone.gateway.wire.errors import ERRORS
-from keepstone.gateway.wire.slots import encode_document
+from keepstone.gateway.wire.errors import ERRORS, render
 from keepstone.guard.apply import guardrail_trace
 from keepstone.guard.guardrail import Direction
 
@@ -28,7 +27,6 @@ KEPT = (
 )
 _KEPT = frozenset(KEPT)
 JSON = b"application/json"
-EVENT_STREAM = b"application/vnd.amazon.eventstream"
 _BLOCKING = frozenset({ReasonCode.INPUT_BLOCKED, ReasonCode.OUTPUT_BLOCKED})
 
 
@@ -39,6 +37,8 @@ def headers(call: Call, reply: UpstreamReply | None, content_type: bytes = JSON)
         (b"x-amzn-requestid", call.id.encode()),
         (b"x-keepstone-outcome", call.decision.outcome.encode() if call.decision else b""),
     ]
+    if call.dialect is not None:
+        found.append((call.dialect.request_id, call.id.encode()))
     if reply is not None and not _KEPT.isdisjoint(reply.headers):
         found += [
             (name.encode(), reply.headers[name].encode("latin-1")) for name in KEPT if name in reply.headers
@@ -48,33 +48,60 @@ def headers(call: Call, reply: UpstreamReply | None, content_type: bytes = JSON)
 
 def stream_headers(call: Call, reply: UpstreamReply) -> Headers:
     """Return the headers of an event stream; InvokeModel's names the type of what its chunks hold."""
-    found = headers(call, reply, EVENT_STREAM)
+    found = headers(call, reply, body_of(call).stream_type)
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
     if call.route.operation is Operation.INVOKE_MODEL_STREAM:
         found.append((b"x-amzn-bedrock-content-type", JSON))
     return found
 
 
-def speaks_for_itself(call: Call, decision: Decision) -> bool:
-    """Say whether a refusal is a guardrail's intervention, which Bedrock answers with status 200."""
-    if decision.reason.code not in _BLOCKING or call.route is None:
-        return False
-    return body_for(call.route.operation, call.route.model_id).answers_in_text
+def body_of(call: Call) -> Body:
+    """Return how the answer of a call is read and written: as Bedrock does, or in the caller's dialect."""
+    if call.spoken is not None:
+        return call.spoken
+    assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+    return body_for(call.route.operation, call.route.model_id)
 
 
-def blocked(call: Call, decision: Decision) -> tuple[int, Headers, bytes]:
+def refusal(call: Call, decision: Decision) -> tuple[int, Headers, bytes]:
+    """Return the answer of a refused call: a guardrail's words with status 200, or an error."""
+    if decision.reason.code in _BLOCKING and call.route is not None and body_of(call).answers_in_text:
+        return _blocked(call, decision)
+    status, found, body = render(
+        decision.reason,
+        call.id,
+        retry_after=call.retry_after,
+        original_status=call.original_status,
+        resource=call.known_model,
+    )
+    if call.dialect is None:
+        return status, found, body
+    status, body = call.dialect.error(decision.reason, status, call.id)
+    return status, [*_without_length(found), *_sized(call, body)], body
+
+
+def _without_length(found: Headers) -> Headers:
+    return [each for each in found if each[0] not in (b"content-length", b"x-amzn-errortype")]
+
+
+def _sized(call: Call, body: bytes) -> Headers:
+    assert call.dialect is not None  # noqa: S101 - the caller has just looked
+    return [(call.dialect.request_id, call.id.encode()), (b"content-length", b"%d" % len(body))]
+
+
+def _blocked(call: Call, decision: Decision) -> tuple[int, Headers, bytes]:
     """Return the answer of an intervening guardrail, whole or as a stream, as Bedrock gives it."""
-    assert call.route is not None  # noqa: S101 - `speaks_for_itself` has looked
-    body = body_for(call.route.operation, call.route.model_id)
+    assert call.route is not None  # noqa: S101 - `refusal` has looked
+    body = body_of(call)
     guardrail = call.blocker or call.guardrails[0]
     is_input = decision.reason.code is ReasonCode.INPUT_BLOCKED
     message = guardrail.messages.input if is_input else guardrail.messages.output
     found = trace(call)
     reason = (b"x-keepstone-reason", decision.reason.code.value.encode())
     if call.route.operation.streams:
-        frames = body.blocked_frames(message, call.usage, found, StreamState())
+        frames = body.blocked_frames(message, call.usage, found, StreamState()) + body.last()
         return 200, [*stream_headers(call, UpstreamReply(200)), reason], frames
-    return 200, [*headers(call, None), reason], encode_document(body.blocked(message, call.usage, found))
+    return 200, [*headers(call, None), reason], body.write(body.blocked(message, call.usage, found))
 
 
 def trace(call: Call) -> dict[str, Any]:
@@ -88,6 +115,10 @@ def upstream_error(call: Call, reply: UpstreamReply, message: str) -> tuple[int,
     """Return the upstream's own refusal under its own name, or as `ValidationException` if it has none."""
     name = reply.error_type if reply.error_type in ERRORS else "ValidationException"
     body = msgspec.json.encode({"message": message})
+    if call.dialect is not None:
+        shown = Reason(ReasonCode.UPSTREAM_REFUSED, message)
+        status, body = call.dialect.error(shown, reply.status, call.id)
+        return status, [*headers(call, reply), (b"x-keepstone-reason", shown.code.value.encode())], body
     return (
         reply.status if reply.error_type in ERRORS else ERRORS[name].status,
         [

@@ -19,7 +19,6 @@ from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, Sto
 from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
-from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.forward import Failure, Forwarder
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
@@ -31,10 +30,9 @@ from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import states
-from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
+from keepstone.gateway.stages import INSPECT, Stores, begin, decide
 from keepstone.gateway.streaming import GovernedStream
-from keepstone.gateway.wire.errors import render, stream_exception
-from keepstone.gateway.wire.eventstream import WireEvent, encode_exception
+from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
@@ -99,14 +97,14 @@ class Gateway:
     # --- the way through
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        begin(call, scope["method"], scope["raw_path"] or b"")
+        way = begin(call, scope["method"], scope["raw_path"] or b"")
         refusal = self._overload()
         if refusal is None:
-            refusal = self._decide(call, BEFORE_BODY)
+            refusal = self._decide(call, way.before_body)
         if refusal is None:
             refusal = await read_body(call, receive, whole=WHOLE in scope)
         if refusal is None:
-            refusal = self._decide(call, AFTER_BODY)
+            refusal = self._decide(call, way.after_body)
         if refusal is None:
             if len(call.body) <= LARGE_BYTES:
                 refusal = self._decide(call, INSPECT)
@@ -188,9 +186,8 @@ class Gateway:
 
     async def _answer(self, call: Call, reply: UpstreamReply, send: Send) -> None:
         """Inspect, record and release a whole answer."""
-        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         document = reply.document
-        body = body_for(call.route.operation, call.route.model_id)
+        body = answer.body_of(call)
         if call.counted is None:
             call.usage = body.usage(document, reply.headers) or answer.estimated(call, reply)
         started = self._now()
@@ -200,17 +197,18 @@ class Gateway:
                 refusal = inspect_answer(call, body, document, self._metrics)
             else:
                 refusal = await asyncio.to_thread(inspect_answer, call, body, document, self._metrics)
+            trace = answer.trace(call)
+            if trace:
+                body.add_trace(document, trace)
+            written = b"" if refusal else body.write(document)
         except RequestError as error:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
-            refusal = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message)
+            refusal, written = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message), b""
         call.inspect_ns += self._now() - started
         if refusal is not None:
             await self._refuse(call, refusal, send)
             return
-        trace = answer.trace(call)
-        if trace:
-            body.add_trace(document, trace)
-        await self._finish(call, 200, answer.headers(call, reply), encode_document(document), send)
+        await self._finish(call, 200, answer.headers(call, reply), written, send)
 
     async def _apply_guardrail(self, call: Call, send: Send) -> None:
         call.stage = "inspect"
@@ -234,16 +232,7 @@ class Gateway:
     async def _refuse(self, call: Call, decision: Decision, send: Send) -> None:
         """Record a refusal and answer with it: as a guardrail's intervention, or as an exception."""
         call.refuse(decision, call.stage)
-        if answer.speaks_for_itself(call, decision):
-            status, headers, body = answer.blocked(call, decision)
-        else:
-            status, headers, body = render(
-                decision.reason,
-                call.id,
-                retry_after=call.retry_after,
-                original_status=call.original_status,
-                resource=call.known_model,
-            )
+        status, headers, body = answer.refusal(call, decision)
         await self._finish(call, status, headers, body, send)
 
     async def _finish(self, call: Call, status: int, headers: Any, body: bytes, send: Send) -> None:
@@ -256,7 +245,7 @@ class Gateway:
             LOG.error("%s", error.message, extra={"request": call.id})  # noqa: TRY400 - the cause is in the message
             refusal = Decision.refuse(ReasonCode.LEDGER_UNAVAILABLE, UNRECORDED)
             call.refuse(refusal, "record")
-            status, headers, body = render(refusal.reason, call.id)
+            status, headers, body = answer.refusal(call, refusal)
         self._count(call)
         if status == 200:
             headers.append((b"content-length", b"%d" % len(body)))
@@ -269,9 +258,8 @@ class Gateway:
         self, call: Call, reply: UpstreamReply, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Release a stream scanned piece by piece, between two durable records."""
-        assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         assert reply.events is not None  # noqa: S101 - the caller has just looked
-        stream = GovernedStream(call, body_for(call.route.operation, call.route.model_id), self._metrics)
+        stream = GovernedStream(call, answer.body_of(call), self._metrics)
         call.stage, call.status = "stream", 200
         try:
             await self._recorder.record(call, "opened", self._now())
@@ -344,7 +332,7 @@ class Gateway:
             message = error.message
         decision = Decision.refuse(code, message)
         call.refuse(decision, "forward")
-        return encode_exception(*stream_exception(decision.reason))
+        return answer.body_of(call).failed(decision.reason)
 
     async def _end_stream(self, call: Call, stream: GovernedStream, last: bytes, send: Send) -> None:
         now = self._now()
@@ -361,7 +349,7 @@ class Gateway:
                 ReasonCode.LEDGER_UNAVAILABLE, "the end of the stream cannot be recorded"
             )
             call.refuse(refusal, "record")
-            last = encode_exception(*stream_exception(refusal.reason))
+            last = answer.body_of(call).failed(refusal.reason)
         self._count(call)
         await send({"type": "http.response.body", "body": last})
 

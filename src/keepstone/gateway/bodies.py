@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
+from keepstone.core.decision import Reason
 from keepstone.core.exchange import Operation, TokenUsage
 from keepstone.gateway.wire import converse
 from keepstone.gateway.wire.deltas import (
@@ -19,7 +20,8 @@ from keepstone.gateway.wire.deltas import (
     unwrap_chunk,
     wrap_chunk,
 )
-from keepstone.gateway.wire.eventstream import WireEvent, encode_event
+from keepstone.gateway.wire.errors import stream_exception
+from keepstone.gateway.wire.eventstream import WireEvent, encode_event, encode_exception
 from keepstone.gateway.wire.families import Family, family_for
 from keepstone.gateway.wire.family.unknown import UNKNOWN
 from keepstone.gateway.wire.rules import DocumentText
@@ -44,6 +46,7 @@ class Body(Protocol):
     answers_in_text: bool
     buffer_all: bool
     has_end: bool
+    stream_type: bytes
 
     def request_slots(self, document: Document) -> DocumentText:
         """Return the text of a request; raise `RequestError` when it has no shape."""
@@ -77,12 +80,42 @@ class Body(Protocol):
         """Return an event's document and what it means; raise `WireError` for a broken one."""
         ...
 
+    def write(self, document: Document) -> bytes:
+        """Return the bytes of a whole answer; raise `RequestError` for one that cannot be written."""
+        ...
+
     def write_event(self, event_type: str, document: Document) -> bytes:
         """Return the frame of an event."""
         ...
 
+    def last(self) -> bytes:
+        """Return what ends a stream after its last event."""
+        ...
 
-class ConverseBody:
+    def failed(self, reason: Reason) -> bytes:
+        """Return what ends a stream that cannot go on."""
+        ...
+
+
+class AwsBody:
+    """What the bodies of all of AWS's operations share: JSON, and event streams that need no end."""
+
+    stream_type = b"application/vnd.amazon.eventstream"
+
+    def write(self, document: Document) -> bytes:
+        """Return JSON."""
+        return encode_document(document)
+
+    def last(self) -> bytes:
+        """Return nothing: an event stream ends with its last event."""
+        return b""
+
+    def failed(self, reason: Reason) -> bytes:
+        """Return an exception's frame."""
+        return encode_exception(*stream_exception(reason))
+
+
+class ConverseBody(AwsBody):
     """Converse and ConverseStream."""
 
     answers_in_text = True
@@ -127,7 +160,7 @@ class ConverseBody:
         return encode_event(event_type, encode_document(document))
 
 
-class InvokeBody:
+class InvokeBody(AwsBody):
     """InvokeModel and its stream, in one family's words."""
 
     has_end = False

@@ -10,9 +10,11 @@ from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.exchange import DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
+from keepstone.gateway.bodies import Body
 from keepstone.gateway.budget import Reservation
 from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.wire.count_tokens import Counted
+from keepstone.gateway.wire.dialect.dialect import Dialect
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Direction, Guardrail
 from keepstone.guard.leak import SystemPrompt
@@ -28,7 +30,9 @@ NOBODY = Principal(id="", kind="", roles=())
 class Call(Struct):
     """The state of one call; stages fill it from top to bottom, the recorder reads it whole.
 
-    `findings` hold types and counts, never values. Times ending in `_ns` are monotonic, but for `wall_ns`.
+    `dialect` is the protocol that the caller speaks if it is not Bedrock's own, `spoken` what then writes
+    its answer. `findings` hold types and counts, never values. Times ending in `_ns` are monotonic, but for
+    `wall_ns`.
     """
 
     id: str
@@ -37,6 +41,8 @@ class Call(Struct):
     started_ns: int
     headers: dict[bytes, bytes]
     route: Route | None = None
+    dialect: Dialect | None = None
+    spoken: Body | None = None
     principal: Principal = NOBODY
     data_class: DataClass = DataClass.RESTRICTED
     model: ModelRoute | None = None

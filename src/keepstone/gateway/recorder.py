@@ -163,6 +163,7 @@ class Recorder:
             content=Content(
                 self._commit(call.body) if call.body else "", self._commit(call.answer) if call.answer else ""
             ),
+            protocol=call.dialect.name if call.dialect else "",
             bytes=Sizes(len(call.body), call.answer_bytes or len(call.answer)),
         )
 

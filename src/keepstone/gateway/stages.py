@@ -6,7 +6,7 @@ returns a refusal, or `None` to let the call go on. None of them waits.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
@@ -15,10 +15,12 @@ from keepstone.core.exchange import DataClass, Operation
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.budget import Budget, Spent
 from keepstone.gateway.call import Call
+from keepstone.gateway.dialects import body_in_dialect, dialect_of
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.wire import routes
-from keepstone.gateway.wire.count_tokens import unwrap
+from keepstone.gateway.wire.count_tokens import Counted, unwrap
+from keepstone.gateway.wire.dialect.dialect import Asked
 from keepstone.gateway.wire.slots import decode_document
 from keepstone.policy.admission import CallFacts
 from keepstone.store.keys import KeyRing
@@ -85,6 +87,27 @@ def parse(call: Call, stores: Stores) -> Decision | None:
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
 
 
+def translate(call: Call, stores: Stores) -> Decision | None:
+    """Read a body of another protocol as the Bedrock call that it stands for."""
+    assert call.dialect is not None  # noqa: S101 - only such calls come this way
+    try:
+        taken = call.dialect.take(call.body, call.headers)
+    except RequestError as error:
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+    call.route = routes.Route(taken.operation, taken.model_id)
+    call.document = taken.document
+    if taken.operation is Operation.COUNT_TOKENS:
+        call.counted = Counted(Operation.CONVERSE, call.document)
+    asked = Asked(call.id, taken.model_id, call.wall_ns // 1_000_000_000)
+    call.spoken = body_in_dialect(taken.operation, taken.model_id, taken.writer(asked))
+    return None
+
+
+def guard(call: Call, stores: Stores) -> Decision | None:
+    """Find the guardrails that apply to a call whose body was translated."""
+    return resolve_guardrails(call)
+
+
 def budget(call: Call, stores: Stores) -> Decision | None:
     """Count the call against its limits, and reserve tokens for what it may use."""
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
@@ -127,6 +150,22 @@ BEFORE_BODY: tuple[tuple[str, Stage], ...] = (("identify", identify), ("admit", 
 AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget))
 """What is decided with the whole request at hand."""
 
+
+class Way(NamedTuple):
+    """The stages of a kind of call, up to its inspection."""
+
+    before_body: tuple[tuple[str, Stage], ...]
+    after_body: tuple[tuple[str, Stage], ...]
+
+
+OF_BEDROCK = Way(BEFORE_BODY, AFTER_BODY)
+
+OF_DIALECT = Way(
+    (("identify", identify),),
+    (("parse", translate), ("admit", admit), ("parse", guard), ("budget", budget)),
+)
+"""Other protocols name the model in the body: it is read for known callers only, and admitted after that."""
+
 INSPECT: tuple[tuple[str, Stage], ...] = (("inspect", inspect_input), ("route", route))
 """The last words before `forward`; the output's inspection and `record` follow that."""
 
@@ -142,9 +181,12 @@ def decide(call: Call, stores: Stores, pipeline: tuple[tuple[str, Stage], ...]) 
     return None
 
 
-def begin(call: Call, method: str, raw_path: bytes) -> None:
-    """Give the call its route, if its path has one."""
+def begin(call: Call, method: str, raw_path: bytes) -> Way:
+    """Give the call its route, if its path has one, and return the way that it goes."""
     call.route = routes.parse(method, raw_path)
+    if call.route is None:
+        call.dialect = dialect_of(method, raw_path, call.headers)
+    return OF_BEDROCK if call.dialect is None else OF_DIALECT
 
 
 def _stated_maximum(call: Call, document: dict[str, Any]) -> int:

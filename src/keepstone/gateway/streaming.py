@@ -114,7 +114,7 @@ class GovernedStream:
         Raises `UpstreamError` when the upstream ended its stream before the message's end.
         """
         if self.over:
-            return b"".join(self._ending)
+            return b"".join(self._ending) + self._body.last()
         started = time.perf_counter_ns()
         try:
             if self._buffered:
@@ -128,7 +128,7 @@ class GovernedStream:
         if not self.over:
             self.settle()
         self.scan_ns += time.perf_counter_ns() - started
-        return b"".join(self._ending)
+        return b"".join(self._ending) + self._body.last()
 
     def settle(self) -> None:
         """Note what was found in the text so far; for the end, and for a stream that breaks off."""

@@ -89,7 +89,8 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One record: a call (`exchange`), a stream's start and end (`opened`, `closed`), or an `event`.
 
     `id` is the request id that the caller saw (`x-amzn-requestid`); `opened` and `closed` of one stream share
-    it. `time` is RFC 3339 in UTC with microseconds. `status` is the HTTP status.
+    it. `time` is RFC 3339 in UTC with microseconds. `status` is the HTTP status. `protocol` is the dialect
+    that the caller spoke, such as `openai.chat`; empty for Bedrock's own.
     """
 
     v: Literal[1] = msgspec.field(default=1)
@@ -111,6 +112,7 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     upstream: UpstreamNote = UpstreamNote()
     content: Content = Content()
     bytes: Sizes = Sizes()
+    protocol: str = ""
     event: str = ""
     detail: dict[str, str] = {}
 

@@ -46,6 +46,7 @@ def _translated(document: Mapping[str, Any], model: str, *, stream: bool) -> Doc
         if name in _SETTINGS:
             request[_SETTINGS[name]] = value
     request |= _tools(document.get("toolConfig") or {})
+    request |= _output(document.get("outputConfig") or {})
     # Fields of the model's own go along as they are; the ones above and `stream` are the protocol's.
     extra = document.get("additionalModelRequestFields") or {}
     request = {**extra, **request}
@@ -170,6 +171,22 @@ def _tool(spec: Mapping[str, Any]) -> Document:
     if spec.get("description"):
         function["description"] = spec["description"]
     return {"type": "function", "function": function}
+
+
+def _output(config: Mapping[str, Any]) -> Document:
+    """Translate the form of the answer and the effort; the schema of a form is JSON within a string."""
+    translated: Document = {}
+    match config.get("textFormat"):
+        case {"type": "json_schema", "structure": {"jsonSchema": {"schema": str(schema), **named}}}:
+            wanted = {"schema": msgspec.json.decode(schema), **named}
+            translated["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        case None:
+            pass
+        case _:
+            raise RequestError("`outputConfig.textFormat`: this model's server takes `json_schema` only")
+    if "effort" in config:
+        translated["reasoning_effort"] = config["effort"]
+    return translated
 
 
 def _sequence(value: Any) -> Sequence[Any]:

@@ -70,11 +70,14 @@ def _identifier(raw: bytes) -> str | None:
         text = _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), raw).decode()
     except UnicodeDecodeError:
         return None
-    if not text.isprintable() or len(text) > MAX_ID:
-        return None
-    if any(segment in ("", ".", "..") for segment in text.split("/")):
-        return None
-    return text
+    return text if is_clean_id(text) else None
+
+
+def is_clean_id(text: str) -> bool:
+    """Say whether an id that was not in a path holds nothing that one in a path must not hold."""
+    if not text.isprintable() or not 0 < len(text) <= MAX_ID:
+        return False
+    return not any(segment in ("", ".", "..") for segment in text.split("/"))
 
 
 def _is_broken(digits: bytes | None) -> bool:

@@ -1,0 +1,91 @@
+"""Which paths speak another protocol than Bedrock's, and how the answers of such calls are written.
+
+The pipeline sees a Converse (or InvokeModel) call. Only the stage that reads the body (`stages.translate`)
+and these bodies, which write the answer, know that the caller spoke otherwise.
+"""
+
+from collections.abc import Mapping
+
+from keepstone.core.decision import Reason
+from keepstone.core.errors import RequestError
+from keepstone.core.exchange import Operation
+from keepstone.gateway.bodies import Body, ConverseBody, Document, InvokeBody, Trace
+from keepstone.gateway.wire.dialect.dialect import Dialect, Writer
+from keepstone.gateway.wire.dialect.openai import Chat
+from keepstone.gateway.wire.errors import WIRE
+from keepstone.gateway.wire.families import family_for
+
+API_KEY = b"x-api-key"
+AUTHORIZATION = b"authorization"
+
+PATHS: Mapping[bytes, Dialect] = {
+    b"/v1/chat/completions": Chat(),
+}
+"""POST requests that are no calls of Bedrock Runtime."""
+
+_MISSHAPEN = (KeyError, TypeError, AttributeError, IndexError, ValueError)
+
+
+def dialect_of(method: str, raw_path: bytes, headers: dict[bytes, bytes]) -> Dialect | None:
+    """Return the dialect of a path; a key in `x-api-key` then stands where other clients put it."""
+    dialect = PATHS.get(raw_path) if method == "POST" else None
+    if dialect is not None and API_KEY in headers and AUTHORIZATION not in headers:
+        headers[AUTHORIZATION] = b"Bearer " + headers[API_KEY]
+    return dialect
+
+
+class ConverseInDialect(ConverseBody):
+    """Converse and its stream, written in a dialect; one for each call, since a stream has a state."""
+
+    stream_type = b"text/event-stream; charset=utf-8"
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def add_trace(self, document: Document, trace: Trace) -> None:
+        """Do nothing: no other protocol has a place for a guardrail's trace."""
+
+    def write(self, document: Document) -> bytes:
+        """Return the answer; raise `RequestError` for one that this protocol cannot carry."""
+        return _written(self._writer, document)
+
+    def write_event(self, event_type: str, document: Document) -> bytes:
+        """Return an event; raise `RequestError` for one that this protocol cannot carry."""
+        try:
+            return self._writer.event(event_type, document)
+        except _MISSHAPEN as error:
+            raise RequestError("an event is not one of this operation") from error
+
+    def last(self) -> bytes:
+        """Return what ends a stream."""
+        return self._writer.last()
+
+    def failed(self, reason: Reason) -> bytes:
+        """Return what ends a stream that broke off."""
+        return self._writer.failed(reason, WIRE[reason.code].status)
+
+
+class InvokeInDialect(InvokeBody):
+    """InvokeModel's answer, written in a dialect."""
+
+    def __init__(self, model_id: str, writer: Writer) -> None:
+        super().__init__(family_for(model_id))
+        self._writer = writer
+
+    def write(self, document: Document) -> bytes:
+        """Return the answer; raise `RequestError` for one that this protocol cannot carry."""
+        return _written(self._writer, document)
+
+
+def body_in_dialect(operation: Operation, model_id: str, writer: Writer) -> Body:
+    """Return what reads and writes the answer of one call in a dialect."""
+    if operation is Operation.INVOKE_MODEL:
+        return InvokeInDialect(model_id, writer)
+    return ConverseInDialect(writer)
+
+
+def _written(writer: Writer, document: Document) -> bytes:
+    try:
+        return writer.whole(document)
+    except _MISSHAPEN as error:
+        raise RequestError("it is not an answer of this operation") from error

@@ -1,0 +1,1 @@
+"""Other protocols than Bedrock's own, each translated into Converse or InvokeModel at the edge."""

@@ -1,0 +1,36 @@
+"""OpenAI's protocols as dialects: chat completions, responses, embeddings."""
+
+from collections.abc import Mapping
+
+from keepstone.core.decision import Reason
+from keepstone.core.exchange import Operation
+from keepstone.gateway.wire.dialect.chat_answer import ChatWriter
+from keepstone.gateway.wire.dialect.chat_request import read_chat
+from keepstone.gateway.wire.dialect.decoding import model_id
+from keepstone.gateway.wire.dialect.dialect import Asked, Taken
+from keepstone.gateway.wire.dialect.openai_error import openai_error
+
+
+class _OpenAI:
+    request_id = b"x-request-id"
+
+    def error(self, reason: Reason, status: int, call_id: str) -> tuple[int, bytes]:
+        """Return an OpenAI error object."""
+        return openai_error(reason, status)
+
+
+class Chat(_OpenAI):
+    """POST /v1/chat/completions."""
+
+    name = "openai.chat"
+
+    def take(self, body: bytes, headers: Mapping[bytes, bytes]) -> Taken:
+        """Return the Converse call."""
+        request, document = read_chat(body)
+        usage_asked = bool(request.stream_options and request.stream_options.include_usage)
+
+        def writer(asked: Asked) -> ChatWriter:
+            return ChatWriter(asked, usage_asked=usage_asked)
+
+        operation = Operation.CONVERSE_STREAM if request.stream else Operation.CONVERSE
+        return Taken(operation, model_id(request.model), document, writer)
