@@ -104,19 +104,20 @@ OTHER = Decision.refuse(ReasonCode.NO_RULE_ALLOWS, "no")
     ],
 )
 def test_a_guardrail_speaks_in_the_answer_where_the_answer_has_words(operation, model, decision, speaks):
-    assert answer.speaks_for_itself(call_of(operation, model), decision) == speaks
+    status, _, _ = answer.refusal(call_of(operation, model), decision)
+    assert (status == 200) == speaks
 
 
 @pytest.mark.parametrize(
     ("decision", "message"), [(INPUT, b"Not this question."), (OUTPUT, b"Not this answer.")]
 )
 def test_a_blocked_answer_is_in_the_guardrails_words(decision, message):
-    status, headers, body = answer.blocked(call_of(), decision)
+    status, headers, body = answer.refusal(call_of(), decision)
     assert (status, message in body) == (200, True)
     assert (b"x-keepstone-reason", decision.reason.code.value.encode()) in headers
     assert msgspec.json.decode(body)["stopReason"] == "guardrail_intervened"
     assert b"trace" not in body
-    _, headers, frames = answer.blocked(call_of(Operation.CONVERSE_STREAM), decision)
+    _, headers, frames = answer.refusal(call_of(Operation.CONVERSE_STREAM), decision)
     assert message in frames
     assert dict(headers)[b"content-type"] == b"application/vnd.amazon.eventstream"
 
