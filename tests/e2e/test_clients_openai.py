@@ -13,7 +13,7 @@ from tests.e2e.conversation import CARD, EMAIL
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.policy import BLOCKED_TEXT, CHAT
 from tests.simulators.bedrock import BedrockSimulator
-from tests.simulators.behaviour import Behaviour, ToolCall, throttled
+from tests.simulators.behaviour import Behaviour, ToolCall, unavailable
 from tests.simulators.openai import OpenAISimulator
 
 pytestmark = pytest.mark.xdist_group("e2e-clients")
@@ -218,7 +218,7 @@ class TestRefusals:
         narrow = client.with_options(api_key=gateway.key("narrow")["token"])
         with pytest.raises(sdk.PermissionDeniedError, match="no_rule_allows"):
             ask(narrow, "hello")
-        bedrock.behave(Behaviour(failure=throttled()))
+        bedrock.behave(Behaviour(failure=unavailable()))
         with pytest.raises(sdk.InternalServerError, match="upstream_unavailable"):
             ask(client, "hello")
         for _ in range(2):
