@@ -46,10 +46,11 @@ def budget_take() -> Iterator[Operation]:
     policy, principal = _policy(), _principal()
     budget = import_module("keepstone.gateway.budget").Budget()
     limits = policy.limits_of(principal, payload.MODEL)
+    expected, used = (1, 1000, 900, 100, 0, 0, 1), (1, 900, 850, 50, 0, 0, 0)
 
     def spend() -> object:
         now = time.monotonic_ns()
-        return budget.settle(budget.take(limits, principal, payload.MODEL, 1000, now), 900, now)
+        return budget.settle(budget.take(limits, principal, payload.MODEL, expected, now), used, now)
 
     yield spend
 

@@ -49,6 +49,22 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "A limit on tokens is used up, or the call's estimate does not fit in what is left.",
         "Wait for `Retry-After`, or ask for fewer tokens.",
     ),
+    Code.COST_LIMIT_SPENT: (
+        "A limit of money is used up, or what the call may cost does not fit in what is left.",
+        "Wait for `Retry-After`, or raise `cost`.",
+    ),
+    Code.CONCURRENCY_LIMIT_SPENT: (
+        "As many streams or calls are open as a limit allows.",
+        "End one; SDKs try again by themselves.",
+    ),
+    Code.PRICE_UNKNOWN: (
+        "A limit of money applies, and the model has no price in its currency.",
+        "Add the model to `prices`, or set `rates.unpriced: allow` and accept that such calls cost nothing.",
+    ),
+    Code.RATES_UNAVAILABLE: (
+        "A limit applies, and the store that counts for all gateways cannot be asked.",
+        "Look at the store (docs/budgets.md); `rates.when_unavailable` names what happens meanwhile.",
+    ),
     Code.REQUEST_MALFORMED: (
         "The body, or the header with the data class, is not what the protocol asks for.",
         "The message says where.",
@@ -148,7 +164,17 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
         "parse",
         (Code.REQUEST_MALFORMED, Code.REQUEST_TOO_LARGE, Code.REQUEST_TIMED_OUT, Code.GUARDRAIL_UNKNOWN),
     ),
-    ("budget", (Code.REQUEST_LIMIT_SPENT, Code.TOKEN_LIMIT_SPENT)),
+    (
+        "budget",
+        (
+            Code.REQUEST_LIMIT_SPENT,
+            Code.TOKEN_LIMIT_SPENT,
+            Code.COST_LIMIT_SPENT,
+            Code.CONCURRENCY_LIMIT_SPENT,
+            Code.PRICE_UNKNOWN,
+            Code.RATES_UNAVAILABLE,
+        ),
+    ),
     (
         "inspect",
         (

@@ -16,6 +16,7 @@ from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
+from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.budget import Budget
 from keepstone.gateway.metrics import Metrics
@@ -137,7 +138,9 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
     keys = KeyRing(open_database(settings.database))
-    stores = Stores(keys, Budget(), metrics, clock)
+    budget = Budget(clock.wall_ns() - clock.monotonic_ns())
+    alerts = AlertLog(recorder, metrics, clock)
+    stores = Stores(keys, budget, metrics, clock, alerts=(alerts,))
     gateway = Gateway(active, stores, recorder)
     service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds)
     detail = {"version": __version__, "durability": bounds.durability.value}

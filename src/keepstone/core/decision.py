@@ -36,6 +36,10 @@ class ReasonCode(StrEnum):
     # budget
     REQUEST_LIMIT_SPENT = "request_limit_spent"
     TOKEN_LIMIT_SPENT = "token_limit_spent"  # noqa: S105 - a reason, not a secret
+    COST_LIMIT_SPENT = "cost_limit_spent"
+    CONCURRENCY_LIMIT_SPENT = "concurrency_limit_spent"
+    PRICE_UNKNOWN = "price_unknown"
+    RATES_UNAVAILABLE = "rates_unavailable"
     # the request itself
     REQUEST_MALFORMED = "request_malformed"
     REQUEST_TOO_LARGE = "request_too_large"

@@ -20,6 +20,7 @@ from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
 from keepstone.gateway.call import Call, new_call
+from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import Failure, Forwarder
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
@@ -30,7 +31,7 @@ from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import states
-from keepstone.gateway.stages import INSPECT, Stores, begin, decide
+from keepstone.gateway.stages import INSPECT, Stores, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
@@ -105,6 +106,8 @@ class Gateway:
             refusal = await read_body(call, receive, whole=WHOLE in scope)
         if refusal is None:
             refusal = self._decide(call, way.after_body)
+        if refusal is None and call.demand is not None:
+            refusal = await self._take(call)
         if refusal is None:
             if len(call.body) <= LARGE_BYTES:
                 refusal = self._decide(call, INSPECT)
@@ -118,6 +121,13 @@ class Gateway:
             await self._apply_guardrail(call, send)
         else:
             await self._forward(call, scope, receive, send)
+
+    async def _take(self, call: Call) -> Decision | None:
+        """Count the call in the store that gateways share."""
+        assert call.demand is not None  # noqa: S101 - the caller has just looked
+        assert self._stores.shared is not None  # noqa: S101 - only with one is there a demand
+        taken = await self._stores.shared.take(call.demand, call.active.policy.rates)
+        return counted(call, taken, self._stores)
 
     def _decide(self, call: Call, pipeline: Any) -> Decision | None:
         try:
@@ -238,6 +248,8 @@ class Gateway:
     async def _finish(self, call: Call, status: int, headers: Any, body: bytes, send: Send) -> None:
         """Make the record durable, then release the answer."""
         call.status, call.answer = status, body
+        if call.usage.total:
+            charge(call)
         now = self._now()
         try:
             await self._recorder.record(call, "exchange", now)
@@ -342,6 +354,7 @@ class Gateway:
         call.answer_bytes = stream.released_bytes + len(last)
         if call.usage.total == 0:
             call.usage = answer.estimated_stream(call, stream.released_chars)
+        charge(call)
         try:
             await self._recorder.record(call, "closed", now)
         except LedgerError:
@@ -357,8 +370,10 @@ class Gateway:
 
     def _settle(self, call: Call) -> None:
         if call.reservation is not None:
-            used = call.usage.total
-            self._stores.budget.settle(call.reservation, used, self._now())
+            if self._stores.shared is None:
+                self._stores.budget.settle(call.reservation, used(call), self._now())
+            else:
+                self._stores.shared.settle(call.reservation, used(call))
 
     def _count(self, call: Call) -> None:
         decision = call.decision
@@ -373,6 +388,8 @@ class Gateway:
         if call.usage.total:
             self._metrics.answers.add_tokens(call.known_model, "input", call.usage.input)
             self._metrics.answers.add_tokens(call.known_model, "output", call.usage.output)
+            if call.currency:
+                self._metrics.answers.add_cost(call.known_model, call.currency, call.cost)
 
 
 async def _close(events: Any) -> None:

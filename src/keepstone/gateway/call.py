@@ -11,7 +11,7 @@ from keepstone.core.exchange import DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import Body
-from keepstone.gateway.budget import Reservation
+from keepstone.gateway.rates.lines import Demand, Reservation
 from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.dialect.dialect import Dialect
@@ -54,6 +54,7 @@ class Call(Struct):
     body: bytes = b""
     document: dict[str, Any] = field(default_factory=dict)
     counted: Counted | None = None
+    demand: Demand | None = None
     reservation: Reservation | None = None
     decision: Decision | None = None
     stage: str = ""
@@ -61,6 +62,8 @@ class Call(Struct):
     findings: list[FindingNote] = field(default_factory=list)
     assessments: list[tuple[Direction, str, dict[str, Any]]] = field(default_factory=list)
     usage: TokenUsage = NO_TOKENS
+    cost: int = 0
+    currency: str = ""
     status: int = 0
     retry_after: int | None = None
     original_status: int | None = None

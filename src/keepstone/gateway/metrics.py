@@ -64,6 +64,7 @@ class Answers:
         self._answered: dict[tuple[str, str, str, str], Answered] = {}
         self._times: dict[str, tuple[Times, Times]] = {}
         self._tokens: dict[tuple[str, str], int] = {}
+        self._costs: dict[tuple[str, str], int] = {}
 
     def add(self, labels: tuple[str, str, str, str], seconds: float, overhead: float) -> None:
         """Count a call with the values of `CALL_LABELS`, how long it took, and that without the upstream."""
@@ -80,6 +81,11 @@ class Answers:
         key = (model, direction)
         self._tokens[key] = self._tokens.get(key, 0) + tokens
 
+    def add_cost(self, model: str, currency: str, billionths: int) -> None:
+        """Count money that a model has cost."""
+        key = (model, currency)
+        self._costs[key] = self._costs.get(key, 0) + billionths
+
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, as the client library's registry asks for them."""
         calls = CounterMetricFamily(f"{NAMESPACE}_calls", "calls answered", labels=CALL_LABELS)
@@ -90,6 +96,10 @@ class Answers:
         for key, tokens in self._tokens.items():
             used.add_metric(key, tokens)
         yield used
+        spent = CounterMetricFamily(f"{NAMESPACE}_cost", "money spent", labels=("model", "currency"))
+        for key, billionths in self._costs.items():
+            spent.add_metric(key, billionths / 1e9)
+        yield spent
         texts = (
             ("call_seconds", "from request to answer"),
             ("overhead_seconds", "the call without the upstream"),
@@ -142,6 +152,12 @@ class Metrics:
         self.registry.register(self.breakers)
         self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
         self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
+        self.alerts = counter("limit_alerts", "limits that reached a threshold", "limit", "unit", "percent")
+        self.unpriced = counter("unpriced_calls", "calls let through under a limit of money without a price")
+        self.rates_gone = counter("rates_unavailable", "calls while the shared store was gone", "outcome")
+        self.rates_connected = gauge(
+            "rates_connected", "1 while the shared store answers; absent without one"
+        )
         self.in_flight = gauge("calls_in_flight", "calls being served")
         self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
         self.ledger_size = gauge("ledger_records", "records in the ledger")

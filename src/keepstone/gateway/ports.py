@@ -1,12 +1,15 @@
 """What the gateway needs from outside: an upstream that answers, a recorder that remembers."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from keepstone.core.exchange import Operation
+from keepstone.gateway.rates.lines import Demand, LimitAlert, Reservation, Spent
 from keepstone.gateway.wire.eventstream import WireEvent
+from keepstone.policy.compile import RateBounds
+from keepstone.policy.limits import Amounts
 
 
 class UpstreamRequest(Struct, frozen=True):
@@ -54,4 +57,28 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Close pooled connections."""
+        ...
+
+
+class SharedRates(Protocol):
+    """A store that counts for several gateways; asking it takes a wait."""
+
+    async def take(self, demand: Demand, rates: RateBounds) -> Reservation | Spent:
+        """Take all that a call demands, or nothing; do what `rates` names when the store is gone."""
+        ...
+
+    def settle(self, reservation: Reservation, used: Amounts) -> None:
+        """Replace what was reserved by what was used, without waiting for it."""
+        ...
+
+    async def close(self) -> None:
+        """Give up the connection."""
+        ...
+
+
+class AlertSink(Protocol):
+    """Somebody who is told when a limit reaches a threshold."""
+
+    def reached(self, alerts: Sequence[LimitAlert], policy: str) -> None:
+        """Take alerts that a call has raised under the policy of that hash; must not wait."""
         ...

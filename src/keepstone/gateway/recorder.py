@@ -12,6 +12,7 @@ from keepstone.gateway.metrics import Metrics
 from keepstone.ledger.record import (
     Caller,
     Content,
+    Cost,
     ExchangeRecord,
     Latency,
     ReasonNote,
@@ -22,6 +23,7 @@ from keepstone.ledger.record import (
 )
 
 GROUP = 2
+NO_COST = Cost()
 LINGER_S = 0.002
 Kind = Literal["exchange", "opened", "closed", "event"]
 
@@ -155,6 +157,7 @@ class Recorder:
                 call.usage.cache_write,
                 call.usage.estimated,
             ),
+            cost=Cost(call.cost, call.currency) if call.currency else NO_COST,
             status=call.status,
             latency_us=Latency(
                 (now_ns - call.started_ns) // 1000, call.upstream_ns // 1000, call.inspect_ns // 1000

@@ -6,18 +6,20 @@ returns a refusal, or `None` to let the call go on. None of them waits.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import DataClass, Operation
-from keepstone.gateway.bodies import body_for
-from keepstone.gateway.budget import Budget, Spent
+from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import Call
+from keepstone.gateway.charge import expected
 from keepstone.gateway.dialects import body_in_dialect, dialect_of
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.ports import AlertSink, SharedRates
+from keepstone.gateway.rates.lines import Demand, Reservation, Spent
 from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked
@@ -28,7 +30,6 @@ from keepstone.store.keys import KeyRing
 BEARER = b"bearer "
 DATA_CLASS = b"x-keepstone-data-class"
 DATA_CLASS_NAME = DATA_CLASS.decode()
-CHARS_PER_TOKEN = 4  # a usual estimate for English; the upstream's own count replaces it
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class Stores:
     budget: Budget
     metrics: Metrics
     clock: Clock
+    shared: SharedRates | None = None
+    alerts: tuple[AlertSink, ...] = ()
 
 
 Stage = Callable[[Call, Stores], Decision | None]
@@ -109,14 +112,31 @@ def guard(call: Call, stores: Stores) -> Decision | None:
 
 
 def budget(call: Call, stores: Stores) -> Decision | None:
-    """Count the call against its limits, and reserve tokens for what it may use."""
+    """Count the call against its limits, and reserve what it may use; a shared store is asked by `app`."""
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
-    limits = call.active.policy.limits_of(call.principal, call.route.model_id)
-    tokens = 0
-    if call.route.operation not in (Operation.COUNT_TOKENS, Operation.APPLY_GUARDRAIL):
-        tokens = len(call.body) // CHARS_PER_TOKEN + _stated_maximum(call, call.document)
+    model_id = call.route.model_id
+    limits = call.active.policy.limits_of(call.principal, model_id)
+    if not limits:
+        return None
+    wanted = expected(call, limits)
+    if not wanted.priced:
+        if not call.active.policy.rates.allow_unpriced:
+            message = "a limit of money applies, and the model has no price in its currency"
+            return Decision.refuse(ReasonCode.PRICE_UNKNOWN, message)
+        stores.metrics.unpriced.inc()
+    if stores.shared is not None:
+        lines = stores.budget.lines(limits, call.principal, model_id)
+        call.demand = Demand(lines, wanted.amounts)
+        return None
     now_ns = stores.clock.monotonic_ns()
-    taken = stores.budget.take(limits, call.principal, call.route.model_id, tokens, now_ns)
+    return counted(call, stores.budget.take(limits, call.principal, model_id, wanted.amounts, now_ns), stores)
+
+
+def counted(call: Call, taken: Reservation | Spent, stores: Stores) -> Decision | None:
+    """Let the call keep what it has taken, or refuse it; tell of the thresholds that this reached."""
+    if taken.alerts:
+        for sink in stores.alerts:
+            sink.reached(taken.alerts, call.active.policy.hash)
     if isinstance(taken, Spent):
         call.retry_after = taken.retry_after
         return taken.decision
@@ -187,8 +207,3 @@ def begin(call: Call, method: str, raw_path: bytes) -> Way:
     if call.route is None:
         call.dialect = dialect_of(method, raw_path, call.headers)
     return OF_BEDROCK if call.dialect is None else OF_DIALECT
-
-
-def _stated_maximum(call: Call, document: dict[str, Any]) -> int:
-    assert call.route is not None  # noqa: S101 - admit refuses a call without a route
-    return body_for(call.route.operation, call.route.model_id).max_tokens(document) or 0

@@ -55,6 +55,13 @@ class Tokens(Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
 
 
+class Cost(Struct, frozen=True, omit_defaults=True):
+    """What the tokens cost by the price of that day, in billionths of the currency; empty without a price."""
+
+    billionths: int = 0
+    currency: str = ""
+
+
 class Latency(Struct, frozen=True, omit_defaults=True):
     """Microseconds: the whole call, waiting for the model, inspecting."""
 
@@ -107,6 +114,7 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     reasons: tuple[ReasonNote, ...] = ()
     findings: tuple[FindingNote, ...] = ()
     tokens: Tokens = Tokens()
+    cost: Cost = Cost()
     status: int = 0
     latency_us: Latency = Latency()
     upstream: UpstreamNote = UpstreamNote()

@@ -14,38 +14,33 @@ from keepstone.core.exchange import DataClass
 from keepstone.core.principal import Principal
 from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
 from keepstone.policy.duration import parse_duration, seconds
+from keepstone.policy.limits import LimitRule, compile_limit
 from keepstone.policy.load import LoadedPolicy
 from keepstone.policy.model_ids import Glob, names_of
+from keepstone.policy.prices import PriceBook
 from keepstone.policy.routing import route_rules
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.limits import Limit
+from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.upstreams import BedrockUpstream
 
 MEMO_SIZE = 4096
+ESTIMATED_BYTES_PER_TOKEN = 4  # a usual estimate for English; the upstream's own count replaces it
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
-class LimitRule:
-    """At most `requests` calls or `tokens` tokens in any `window_ns`, apart for each holder of the scope."""
+class RateBounds:
+    """What a call reserves, and what happens when it cannot be counted or priced."""
 
-    name: str
-    scope: Literal["principal", "role", "model", "organisation"]
-    window_ns: int
-    requests: int | None
-    tokens: int | None
-    roles: frozenset[str]
-    models: tuple[Glob, ...]
-    path: str
-
-    def counts(self, roles: tuple[str, ...], model_id: str) -> bool:
-        """Say whether a call of `model_id` by a holder of `roles` counts against this limit."""
-        if "*" not in self.roles and self.roles.isdisjoint(roles):
-            return False
-        names = names_of(model_id)
-        return any(glob.matches_any(names) for glob in self.models)
+    when_unavailable: Literal["refuse", "local", "allow"]
+    local_share: int
+    timeout_s: float
+    bytes_per_token: int
+    assume_output: int
+    allow_unpriced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +83,8 @@ class CompiledPolicy:
     hash: str
     document: Policy
     limits: tuple[LimitRule, ...]
+    prices: PriceBook
+    rates: RateBounds
     retention: RetentionBounds
     record: RecordBounds
     gateway: GatewayBounds
@@ -167,7 +164,9 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
     return CompiledPolicy(
         hash=loaded.hash,
         document=document,
-        limits=tuple(_limit(each, number) for number, each in enumerate(document.limits)),
+        limits=tuple(compile_limit(each, number) for number, each in enumerate(document.limits)),
+        prices=PriceBook(document.prices, _regions(document)),
+        rates=_rates(document.rates),
         retention=RetentionBounds(
             document.retention.ledger_days, document.retention.ledger_days * parse_duration("1d")
         ),
@@ -202,14 +201,18 @@ def _routes(document: Policy) -> tuple[ModelRoute, ...]:
     )
 
 
-def _limit(limit: Limit, number: int) -> LimitRule:
-    return LimitRule(
-        name=limit.name,
-        scope=limit.scope,
-        window_ns=parse_duration(limit.window),
-        requests=limit.requests,
-        tokens=limit.tokens,
-        roles=frozenset(limit.roles),
-        models=tuple(Glob(each) for each in limit.models),
-        path=f"limits[{number}]",
+def _regions(document: Policy) -> dict[str, str]:
+    return {
+        name: each.region for name, each in document.upstreams.items() if isinstance(each, BedrockUpstream)
+    }
+
+
+def _rates(rates: Rates) -> RateBounds:
+    return RateBounds(
+        when_unavailable=rates.when_unavailable,
+        local_share=rates.local_share,
+        timeout_s=seconds(rates.timeout),
+        bytes_per_token=1 if rates.reserve == "worst" else ESTIMATED_BYTES_PER_TOKEN,
+        assume_output=rates.assume_output,
+        allow_unpriced=rates.unpriced == "allow",
     )

@@ -53,6 +53,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
             for name, guardrail in policy.guardrails.items()
         ),
         Section("Limits", tuple(_limit(each) for each in policy.limits) or ("No limit is set.",)),
+        Section("Counting", tuple(_counting(policy))),
         Section("Record", tuple(_record(policy))),
         Section("Not protected", tuple(_gaps(policy))),
     ]
@@ -192,15 +193,53 @@ def _word_action(word: object, direction: str) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    bounds = []
-    if limit.requests is not None:
-        bounds.append(f"{limit.requests} requests")
-    if limit.tokens is not None:
-        bounds.append(f"{limit.tokens} tokens")
+    spent = [
+        f"{bound} {unit}"
+        for bound, unit in (
+            (limit.requests, "requests"),
+            (limit.tokens, "tokens"),
+            (limit.input_tokens, "input tokens"),
+            (limit.output_tokens, "output tokens"),
+        )
+        if bound is not None
+    ]
+    if limit.cost is not None:
+        spent.append(f"{limit.cost:g} {limit.currency}")
+    span = f"in a calendar {limit.per} ({limit.zone})" if limit.per else f"in {limit.window}"
+    held = [
+        f"{bound} {unit}"
+        for bound, unit in ((limit.streams, "streams"), (limit.concurrent, "calls"))
+        if bound is not None
+    ]
+    may = [f"spend {_listed(spent)} {span}"] * bool(spent) + [f"have {_listed(held)} open at once"] * bool(
+        held
+    )
+    alerts = f"; alerts at {_listed([f'{each} %' for each in limit.alert_at])}" if limit.alert_at else ""
     whose = "the organisation" if limit.scope == "organisation" else f"each {limit.scope}"
     roles = "" if "*" in limit.roles else f" (calls by {_listed(limit.roles)})"
     models = "" if "*" in limit.models else f" on {_models(limit.models)}"
-    return f"`{limit.name}`: {whose}{roles} may spend {' and '.join(bounds)} in {limit.window}{models}."
+    return f"`{limit.name}`: {whose}{roles} may {' and '.join(may)}{models}{alerts}."
+
+
+_UNCOUNTED = {
+    "refuse": "calls that a limit applies to are refused.",
+    "local": "each gateway counts by itself, up to {share} % of each limit.",
+    "allow": "calls pass uncounted.",
+}
+
+
+def _counting(policy: Policy) -> Iterator[str]:
+    if not policy.limits:
+        return
+    rates = policy.rates
+    yield "What is counted lives in the gateway's memory, or in a store that several gateways share."
+    meanwhile = _UNCOUNTED[rates.when_unavailable].format(share=rates.local_share)
+    yield f"While a shared store is gone, {meanwhile}"
+    how = "a token for four bytes" if rates.reserve == "estimate" else "a token for each byte"
+    yield f"A call reserves {how}, and the output that it states, or {rates.assume_output} tokens."
+    if any(limit.cost is not None for limit in policy.limits):
+        verb = "refused" if rates.unpriced == "refuse" else "let through"
+        yield f"Under a limit of money, a call of a model without a price is {verb}."
 
 
 def _record(policy: Policy) -> Iterator[str]:
@@ -213,6 +252,10 @@ def _gaps(policy: Policy) -> Iterator[str]:
     """Yield what a reader may think is protected and is not."""
     if not policy.limits:
         yield "Nothing bounds how much anyone spends."
+    elif policy.rates.when_unavailable == "allow":
+        yield "Limits bind nobody while the shared store is gone."
+    if policy.rates.unpriced == "allow" and any(limit.cost is not None for limit in policy.limits):
+        yield "Limits of money do not see models without a price."
     for name, guardrail in policy.guardrails.items():
         for gap in _guardrail_gaps(guardrail):
             yield f"Guardrail `{name}`: {gap}"

@@ -7,6 +7,7 @@ function from the document to faults; `CHECKS` lists them all.
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import re2
 
@@ -23,6 +24,7 @@ from keepstone.policy.schema.guardrails import (
     MaskStyle,
     StreamScan,
 )
+from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.shape import nearest
 
@@ -85,14 +87,48 @@ def _limits_make_sense(policy: Policy) -> Iterator[Fault]:
         if limit.name in names:
             yield Fault((*path, "name"), f"duplicate limit `{limit.name}`", "give each limit its own name")
         names.add(limit.name)
-        if limit.requests is None and limit.tokens is None:
-            yield Fault(path, f"limit `{limit.name}` limits nothing", "set `requests`, `tokens` or both")
+        yield from _limit_says_something(limit, path)
         for number, role in enumerate(limit.roles):
             if role != "*" and role not in policy.identities.roles:
                 yield _unknown((*path, "roles", number), "role", role, policy.identities.roles)
         yield from _globs_match_something(limit.models, (*path, "models"), policy, "limit")
         if parse_duration(limit.window) > parse_duration(_LONGEST_WINDOW):
             yield Fault((*path, "window"), f"expected at most `{_LONGEST_WINDOW}`, got `{limit.window}`")
+
+
+def _limit_says_something(limit: Limit, path: Path) -> Iterator[Fault]:
+    spent = (limit.requests, limit.tokens, limit.input_tokens, limit.output_tokens, limit.cost)
+    is_timed = any(each is not None for each in spent)
+    if not is_timed and limit.streams is None and limit.concurrent is None:
+        hint = "set `requests`, `tokens`, `cost`, `streams` or another unit"
+        yield Fault(path, f"limit `{limit.name}` limits nothing", hint)
+    if limit.per is not None and limit.window != DEFAULT_WINDOW:
+        yield Fault((*path, "per"), "`per` and `window` exclude each other")
+    if limit.per is None and limit.zone != "UTC":
+        yield _warning((*path, "zone"), "`zone` matters with `per` only")
+    try:
+        ZoneInfo(limit.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield Fault((*path, "zone"), f"unknown time zone `{shown(limit.zone)}`", "such as `Europe/Oslo`")
+
+
+def _prices_fit_the_limits_of_money(policy: Policy) -> Iterator[Fault]:
+    currencies = {limit.currency for limit in policy.limits if limit.cost is not None}
+    if len(currencies) > 1:
+        first = next(n for n, limit in enumerate(policy.limits) if limit.cost is not None)
+        found = ", ".join(f"`{each}`" for each in sorted(currencies))
+        yield Fault(
+            ("limits", first, "currency"),
+            f"limits of money are in {found}, expected one currency",
+            "a price is in one currency and cannot be converted",
+        )
+    for index, price in enumerate(policy.prices):
+        if currencies and price.currency not in currencies:
+            yield _warning(
+                ("prices", index, "currency"),
+                f"no limit of money is in `{price.currency}`: it counts nowhere",
+            )
+        yield from _globs_match_something((price.model,), ("prices", index), policy, "price")
 
 
 def _rules_match_models(policy: Policy) -> Iterator[Fault]:
@@ -299,6 +335,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _models_name_known_things,
     _model_ids_are_unique,
     _limits_make_sense,
+    _prices_fit_the_limits_of_money,
     _rules_match_models,
     _clearances_are_reachable,
     _guardrails_are_used,

@@ -8,6 +8,7 @@ import difflib
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from msgspec import inspect
 
@@ -139,6 +140,10 @@ def _scalar(node: Node, kind: inspect.Type, path: Path) -> Iterator[Fault]:
             yield _mismatch(node, "a whole number", path)
         case inspect.IntType():
             yield from _bounds(value, kind, path)
+        case inspect.FloatType():
+            yield from _number(node, kind, path)
+        case inspect.DateType():
+            yield from _date(node, path)
         case _:
             return
 
@@ -150,6 +155,32 @@ def _text(value: str, kind: inspect.StrType, path: Path) -> Iterator[Fault]:
         yield Fault(
             path, f"`{shown(value)}` does not have the expected form", f"expected to match `{kind.pattern}`"
         )
+
+
+def _number(node: Node, kind: inspect.FloatType, path: Path) -> Iterator[Fault]:
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        yield _mismatch(node, "a number", path)
+    elif kind.gt is not None and value <= kind.gt:
+        yield Fault(path, f"expected a number above {kind.gt:g}, got `{value}`")
+    elif kind.ge is not None and value < kind.ge:
+        yield Fault(path, f"expected a number of at least {kind.ge:g}, got `{value}`")
+    elif kind.le is not None and value > kind.le:
+        yield Fault(path, f"expected a number of at most {kind.le:g}, got `{value}`")
+
+
+def _date(node: Node, path: Path) -> Iterator[Fault]:
+    if not isinstance(node.value, str):
+        yield _mismatch(node, "a date", path)
+    elif not _is_date(node.value):
+        yield Fault(path, f"expected a date, got `{shown(node.value)}`", "such as `2026-01-31`")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text  # its other forms are no dates to msgspec
+    except ValueError:
+        return False
 
 
 def _bounds(value: object, kind: inspect.IntType, path: Path) -> Iterator[Fault]:

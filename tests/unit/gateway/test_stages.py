@@ -9,6 +9,7 @@ from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import new_call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
+from keepstone.policy.limits import Unit
 from keepstone.policy.schema import guardrails as schema
 from tests.unit.gateway.calls import ALICE, active
 
@@ -54,7 +55,7 @@ def test_a_call_that_may_passes_every_stage():
     assert (call.principal, call.stage, call.model.id) == (ALICE, "route", "*")
     assert call.candidates == call.model.upstreams
     assert call.decision.allowed
-    assert call.reservation.tokens == len(call.body) // 4
+    assert call.reservation.amounts[Unit.TOKENS] == len(call.body) // 4
     assert [each.name for each in call.guardrails] == ["default"]
 
 
@@ -145,11 +146,15 @@ def test_a_spent_limit_says_when_to_come_back():
 
 def test_counting_and_applying_a_guardrail_reserve_no_tokens():
     counted, refusal = called(b"/model/a/count-tokens", body={"input": {"converse": SAID}})
-    assert (refusal, counted.reservation.tokens, counted.counted.operation) == (None, 0, Operation.CONVERSE)
+    assert (refusal, counted.reservation.amounts[Unit.TOKENS], counted.counted.operation) == (
+        None,
+        0,
+        Operation.CONVERSE,
+    )
     applied, refusal = called(
         b"/guardrail/extra/version/DRAFT/apply", body={"source": "INPUT", "content": []}
     )
-    assert (refusal, applied.reservation.tokens) == (None, 0)
+    assert (refusal, applied.reservation.amounts[Unit.TOKENS]) == (None, 0)
     assert [each.name for each in applied.guardrails] == ["extra"]
 
 

@@ -67,12 +67,15 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.DENIED_BY_RULE,
         ReasonCode.OUT_OF_KEY_SCOPE,
         ReasonCode.DATA_CLASS_TOO_HIGH,
+        ReasonCode.PRICE_UNKNOWN,
     ),
     "ResourceNotFoundException": (ReasonCode.MODEL_UNKNOWN, ReasonCode.GUARDRAIL_UNKNOWN),
     "ThrottlingException": (
         ReasonCode.REQUEST_LIMIT_SPENT,
         ReasonCode.TOKEN_LIMIT_SPENT,
         ReasonCode.UPSTREAM_THROTTLED,
+        ReasonCode.COST_LIMIT_SPENT,
+        ReasonCode.CONCURRENCY_LIMIT_SPENT,
     ),
     "ValidationException": (
         ReasonCode.REQUEST_MALFORMED,
@@ -92,6 +95,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.UPSTREAM_UNAVAILABLE,
         ReasonCode.UPSTREAM_RESTS,
         ReasonCode.LEDGER_UNAVAILABLE,
+        ReasonCode.RATES_UNAVAILABLE,
         ReasonCode.OVERLOADED,
         ReasonCode.SHUTTING_DOWN,
     ),

@@ -11,7 +11,7 @@ from msgspec import Meta, field
 
 from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
-from keepstone.policy.schema.limits import Limit
+from keepstone.policy.schema.limits import Limit, Price, Rates
 from keepstone.policy.schema.record import Record, Retention
 from keepstone.policy.schema.upstreams import Model, Upstream
 from keepstone.policy.schema.words import Closed, DataClassName, Duration, Name
@@ -66,6 +66,8 @@ class Policy(Closed, frozen=True, kw_only=True):
     data: Data = Data()
     guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
     limits: tuple[Limit, ...] = ()
+    rates: Rates = Rates()
+    prices: tuple[Price, ...] = ()
     retention: Retention = Retention()
     record: Record = Record()
     gateway: GatewayRules = GatewayRules()
