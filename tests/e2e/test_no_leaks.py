@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
-from tests.e2e.conversation import TOOLS, events_of, user
+from tests.e2e.conversation import TOOLS, events_of, stop_reason, user
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.policy import CHAT, document
 from tests.simulators.bedrock import BEARER, KEYS, BedrockSimulator
@@ -31,6 +31,14 @@ CANARIES = {
     "header": "canary-header-value-5521",
     "key of an object": "zq.object.key.8812@example.org",
 }
+REACHES_AS = {
+    "e-mail": "I say {EMAIL} to you",
+    "key of an object": "I say {EMAIL} to you",
+    "card": None,
+    "aws secret": None,
+    "api key": None,
+}
+"""How the upstream gets a canary that it does not get as it is; None: the call is blocked."""
 NEEDLES = [each.split(" = ")[-1] for each in CANARIES.values()] + ["zebra quartz", "canary.7731"]
 ALL = " / ".join(CANARIES.values())
 
@@ -86,9 +94,18 @@ def _nothing_is_kept(watched: GatewayProcess, bedrock: BedrockSimulator, openai:
 class TestRequests:
     @pytest.mark.parametrize("canary", CANARIES)
     @pytest.mark.parametrize("model", ["keepstone.dev", CLAUDE, CHAT])
-    def test_plain_and_streamed(self, client: Any, canary: str, model: str) -> None:
-        client.converse(modelId=model, messages=user(f"I say {CANARIES[canary]} to you"))
-        events_of(client.converse_stream(modelId=model, messages=user(f"I say {CANARIES[canary]} to you")))
+    def test_plain_and_streamed(
+        self, client: Any, bedrock: BedrockSimulator, openai: OpenAISimulator, canary: str, model: str
+    ) -> None:
+        text = f"I say {CANARIES[canary]} to you"
+        whole = client.converse(modelId=model, messages=user(text))
+        assert whole["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert events_of(client.converse_stream(modelId=model, messages=user(text)))
+        reached = {CLAUDE: bedrock, CHAT: openai}.get(model)
+        if reached is not None:
+            said = REACHES_AS.get(canary, CANARIES[canary])
+            sent = [each.body.decode() for each in reached.requests]
+            assert [said in each for each in sent] == ([] if said is None else [True, True])
 
     def test_every_place_of_a_request(self, watched: GatewayProcess) -> None:
         body = {
@@ -99,7 +116,9 @@ class TestRequests:
             "requestMetadata": {"note": CANARIES["words"]},
             CANARIES["key of an object"]: CANARIES["e-mail"],
         }
-        watched.post(f"/model/{CLAUDE}/converse", json.dumps(body).encode(), {"x-note": CANARIES["header"]})
+        sent = json.dumps(body).encode()
+        status, headers, _ = watched.post(f"/model/{CLAUDE}/converse", sent, {"x-note": CANARIES["header"]})
+        assert (status, headers["x-keepstone-reason"]) == (200, "input_blocked")
 
     def test_malformed_bodies(self, watched: GatewayProcess) -> None:
         text = json.dumps({"messages": user(ALL)})
@@ -124,6 +143,8 @@ class TestRequests:
         for model in (CLAUDE, CHAT):
             for operation in ("converse", "converse-stream", "invoke"):
                 status, _, answer = watched.post(f"/model/{model}/{operation}", body)
+                takes_any = model == CHAT and operation != "invoke" and field != "messages"
+                assert status == (200 if takes_any else 400)
                 if status != 200:
                     clean(answer.decode())
 
@@ -135,31 +156,33 @@ class TestRequests:
         clean(answer.decode())
 
     @pytest.mark.parametrize(
-        "headers",
+        ("headers", "expected"),
         [
-            {"x-keepstone-data-class": CANARIES["header"]},
-            {"authorization": f"Bearer {CANARIES['header']}"},
-            {"authorization": f"Basic {CANARIES['header']}"},
-            {"content-type": CANARIES["header"]},
-            {"x-amzn-bedrock-guardrailidentifier": CANARIES["header"]},
-            {"x-amzn-bedrock-trace": CANARIES["header"]},
+            ({"x-keepstone-data-class": CANARIES["header"]}, 400),
+            ({"authorization": f"Bearer {CANARIES['header']}"}, 403),
+            ({"authorization": f"Basic {CANARIES['header']}"}, 403),
+            ({"content-type": CANARIES["header"]}, 200),
+            ({"x-amzn-bedrock-guardrailidentifier": CANARIES["header"]}, 200),
+            ({"x-amzn-bedrock-trace": CANARIES["header"]}, 200),
         ],
     )
-    def test_headers(self, watched: GatewayProcess, headers: dict[str, str]) -> None:
+    def test_headers(self, watched: GatewayProcess, headers: dict[str, str], expected: int) -> None:
         body = json.dumps({"messages": user("hello")}).encode()
         for model in ("keepstone.dev", CLAUDE):
-            _, found, answer = watched.post(f"/model/{model}/converse", body, headers)
+            status, found, answer = watched.post(f"/model/{model}/converse", body, headers)
+            assert status == expected
             clean(answer.decode())
             clean(json.dumps(found))
 
     def test_apply_guardrail(self, client: Any) -> None:
-        for canary in CANARIES.values():
-            client.apply_guardrail(
+        for name, canary in CANARIES.items():
+            answer = client.apply_guardrail(
                 guardrailIdentifier="default",
                 guardrailVersion="1",
                 source="INPUT",
                 content=[{"text": {"text": f"I say {canary} to you"}}],
             )
+            assert answer["action"] == ("GUARDRAIL_INTERVENED" if name in REACHES_AS else "NONE")
 
 
 class TestAnswers:
@@ -175,8 +198,12 @@ class TestAnswers:
                 Behaviour(text="", tools=(tool,), pieces=(5,)),
             ):
                 upstream.behave(behaviour, behaviour)
-                client.converse(modelId=model, messages=user("hello"), toolConfig=TOOLS)
-                events_of(client.converse_stream(modelId=model, messages=user("hello"), toolConfig=TOOLS))
+                upstream.requests.clear()
+                answer = client.converse(modelId=model, messages=user("hello"), toolConfig=TOOLS)
+                assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+                asked = client.converse_stream(modelId=model, messages=user("hello"), toolConfig=TOOLS)
+                assert stop_reason(events_of(asked))
+                assert len(upstream.requests) == 2
 
     @pytest.mark.parametrize("status", [400, 403, 404, 424, 429, 500, 503])
     def test_error_messages_of_upstreams(

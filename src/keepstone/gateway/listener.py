@@ -19,6 +19,9 @@ HEAD_S = 10.0
 """A connection's first head must be whole after this time, a later one after at most twice of it."""
 LINGER_S = 5.0
 """How long an answered caller may go on sending; cutting it off at once would lose it the answer."""
+GATHER_BYTES = 64 * 1024
+"""What was written within one turn leaves at once when it is this much: the transport then tells the writer
+to stop where the caller reads slowly."""
 
 
 class GatheredTransport(asyncio.Transport):
@@ -31,6 +34,7 @@ class GatheredTransport(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes | bytearray | memoryview] = []
+        self._gathered = 0
         # what reads and asks goes to the real one directly
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
@@ -38,14 +42,17 @@ class GatheredTransport(asyncio.Transport):
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send at the end of this turn."""
+        """Send at the end of this turn, or when much has gathered."""
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
+        self._gathered += len(data)
+        if self._gathered >= GATHER_BYTES:
+            self._flush()
 
     def _flush(self) -> None:
         if self._parts:
-            data, self._parts = b"".join(self._parts), []
+            data, self._parts, self._gathered = b"".join(self._parts), [], 0
             self._transport.write(data)
 
     def close(self) -> None:
@@ -55,12 +62,12 @@ class GatheredTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """Close at once."""
-        self._parts = []
+        self._parts, self._gathered = [], 0
         self._transport.abort()
 
     def get_write_buffer_size(self) -> int:
         """Return how many bytes have not been given to the system yet."""
-        return sum(map(len, self._parts)) + self._transport.get_write_buffer_size()
+        return self._gathered + self._transport.get_write_buffer_size()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the connection to another protocol."""

@@ -52,7 +52,7 @@ class _Closed:
 
 
 class Recorder:
-    """Hands records to the ledger's writer thread and wakes the calls whose record is on disk.
+    """Hands records to the ledger and wakes the calls whose record is on disk.
 
     A sync costs the same for one record as for fifty. So records gather until half of the calls in
     flight (`load`) wait for theirs, at most two milliseconds; a lone call never waits for company.
@@ -73,7 +73,7 @@ class Recorder:
         self._log = log
 
     def notify(self, waiters: Sequence[object], error: LedgerError | None) -> None:
-        """Wake the waiters of one batch; called by the ledger's writer thread."""
+        """Wake the waiters of one batch; called by the ledger, on its own thread or the event loop's."""
         self._loop.call_soon_threadsafe(self._settle, waiters, error)
 
     @property

@@ -7,7 +7,7 @@ The key's name is the log's origin, `keepstone/<random id>`, so one pair of keys
 import os
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -32,7 +32,7 @@ class LedgerKey:
     private: Ed25519PrivateKey
     content_key: bytes
     identity: bytes
-    content_mac: KeyedHash
+    content_mac: KeyedHash = field(compare=False)
 
     @classmethod
     def create(cls, name: str = "") -> "LedgerKey":

@@ -166,6 +166,7 @@ def test_a_stream_that_is_given_up_frees_its_connection():
             await anext(reply.events)
             await reply.events.aclose()
             await until(lambda: not server.open)
+            assert not server.open
 
     run(call())
 

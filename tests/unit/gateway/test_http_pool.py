@@ -481,3 +481,50 @@ def test_a_bundle_that_cannot_be_read_is_told_at_start(content, tmp_path):
     with pytest.raises(UpstreamError) as caught:
         asyncio.run(build())
     assert caught.value.code == "upstream.tls"
+
+
+# --- what is sent -----------------------------------------------------------------------------------------
+
+
+async def connected(server):
+    """Return a connection to a scripted server."""
+    loop = asyncio.get_running_loop()
+    host, port = server.url.removeprefix("http://").split(":")
+    _, made = await loop.create_connection(lambda: connection.Connection(loop), host, int(port))
+    return made
+
+
+@on_loop
+async def test_no_callback_of_the_loop_carries_what_is_sent(monkeypatch):
+    loop, scheduled = asyncio.get_running_loop(), []
+    call_soon = loop.call_soon
+
+    def noted(callback, *arguments, **named):
+        scheduled.append((callback, arguments))
+        return call_soon(callback, *arguments, **named)
+
+    async with serving([[OK]]) as server:
+        made = await connected(server)
+        monkeypatch.setattr(loop, "call_soon", noted)
+        await made.exchange(b"POST /secret HTTP/1.1\r\ncontent-length: 0\r\n\r\n", 1.0, stream=False)
+        made.close()
+        assert b"/secret" in server.requests[0]
+    assert made._send in [callback for callback, _ in scheduled]
+    assert "/secret" not in repr([arguments for callback, arguments in scheduled if callback == made._send])
+
+
+@on_loop
+async def test_a_call_that_is_given_up_before_it_left_is_not_sent(monkeypatch):
+    written = []
+    async with serving([[OK]]) as server:
+        made = await connected(server)
+        monkeypatch.setattr(made._transport, "write", written.append)
+        call = asyncio.ensure_future(
+            made.exchange(b"POST /x HTTP/1.1\r\ncontent-length: 0\r\n\r\n", 1.0, stream=False)
+        )
+        asyncio.get_running_loop().call_soon(made.close)  # before the turn's end, when it would be sent
+        await asyncio.wait([call], timeout=0.05)
+        call.cancel()
+        await until(lambda: server.connections == 1 and not server.open)
+        assert written == []
+        assert made._outgoing == b""

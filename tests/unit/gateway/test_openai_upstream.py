@@ -93,6 +93,7 @@ def test_a_stream_that_is_given_up_frees_its_connection():
         await anext(reply.events)
         await reply.events.aclose()
         await until(lambda: not scripted.open)
+        assert not scripted.open
 
     on_server([*streamed(PIECE + PIECE)[:2], 5.0], use)
 

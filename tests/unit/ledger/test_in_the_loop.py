@@ -262,6 +262,61 @@ def test_a_loop_that_is_gone_leaves_a_log_that_opens_again(tmp_path, monkeypatch
     assert verify(tmp_path, KEY.verifier).verdict == "PASS"
 
 
+def abandoned(directory, notify, *, before=lambda ledger: None):
+    """Return a ledger whose loop ended while a batch was on its way through it."""
+
+    async def begin():
+        loop = asyncio.get_running_loop()
+        ledger = writer.Ledger.open(directory, KEY, notify=notify, disk=QuickDisk(), loop=loop)
+        await asyncio.to_thread(before, ledger)
+        ledger.submit([(b"never synced", "the loop's")])
+        return ledger
+
+    return asyncio.run(begin())
+
+
+def test_a_loop_that_is_gone_leaves_nobody_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "_GOODBYE_SECONDS", 0.01)
+    monkeypatch.setattr(KernelSync, "start", lambda *_arguments: None)
+    told, caught = [], []
+    ledger = abandoned(tmp_path, lambda waiters, error: told.append((waiters, str(error))))
+
+    def append():
+        with pytest.raises(LedgerError) as raised:
+            ledger.append(b"queued behind it")
+        caught.append(raised.value.message)
+
+    thread = threading.Thread(target=append, daemon=True)
+    thread.start()
+    while not ledger._queue:
+        thread.join(0.001)
+    ledger.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert caught == ["the event loop ended while the ledger was written"]
+    assert [waiters for waiters, _ in told] == [["the loop's"]]
+    assert caught[0] in told[0][1]
+
+
+def test_a_loop_that_is_gone_does_not_stop_the_thread_that_publishes(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "_GOODBYE_SECONDS", 0.01)
+    monkeypatch.setattr(writer, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(writer, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(KernelSync, "start", lambda *_arguments: None)
+
+    def publish_soon(ledger):
+        ledger.append(b"by the thread")
+        monkeypatch.setattr(writer, "PUBLISH_RECORDS", 1)
+
+    ledger = abandoned(tmp_path, lambda *_told: None, before=publish_soon)
+    closing = threading.Thread(target=ledger.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+    with opened(tmp_path) as again:
+        assert again.size == 2
+
+
 def test_a_kernel_without_the_interface_leaves_all_to_the_thread(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(errno.ENOSYS, "function not implemented")

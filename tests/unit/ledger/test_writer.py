@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from keepstone.core.errors import LedgerError, LedgerFull
-from keepstone.ledger import note, writer
+from keepstone.ledger import journal, note, writer
 from keepstone.ledger.disk import Disk
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.tiles import number_path
@@ -187,7 +187,7 @@ def test_a_fault_of_our_own_leaves_no_waiter_waiting(tmp_path, monkeypatch, capl
     told = Told()
     with opened(tmp_path, notify=told) as ledger:
         assert ledger.append(b"before") == 0
-        monkeypatch.setattr(writer.wal, "batch_frame", lambda *_parts: 1 / 0)
+        monkeypatch.setattr(journal.wal, "batch_frame", lambda *_parts: 1 / 0)
         ledger.submit([(b"x", "waiter")])
         told.wait()
         ((waiters, error),) = told.calls

@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._timeout = 0.0
         self._deadline: float | None = None
         self._used = False
+        self._outgoing = b""
         self.closed = False
         self._reset()
 
@@ -174,7 +175,9 @@ class Connection(asyncio.Protocol):
         if self.closed or self._transport is None:
             raise UpstreamError("upstream closed an idle connection", code="upstream.closed", retryable=True)
         # Requests that become ready in one turn of the loop leave together: their server is woken once.
-        self._loop.call_soon(self._transport.write, data)
+        # What is sent is no argument of the callback: asyncio logs those when something goes wrong.
+        self._outgoing = data
+        self._loop.call_soon(self._send)
         self._start_timer()
         try:
             await self._head
@@ -182,6 +185,11 @@ class Connection(asyncio.Protocol):
             self._close()
             raise
         return self._parser.get_status_code(), self._headers, b"".join(self._body)
+
+    def _send(self) -> None:
+        data, self._outgoing = self._outgoing, b""
+        if not self.closed and self._transport is not None:
+            self._transport.write(data)
 
     async def next_chunk(self) -> bytes:
         """Return the next piece of a streamed body, empty at its end; raise `UpstreamError` when cut."""

@@ -1,5 +1,6 @@
 """Converse: which text is found where, and the laws of finding it."""
 
+import json
 from base64 import b64encode
 from copy import deepcopy
 
@@ -244,12 +245,21 @@ def test_after_masking_everything_nothing_of_the_text_is_left(document) -> None:
     assert all(slot.value.startswith("{M}") or is_identifier(slot.value) for slot in again)
 
 
-@given(st.binary(max_size=120))
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=120) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bodies_raise_only_our_errors(body) -> None:
     try:
-        converse.request_slots(decode_document(body))
+        text = converse.request_slots(decode_document(body))
     except KeepstoneError:
         return
+    assert isinstance(json.loads(body), dict)
+    assert all(slot.value for slot in text.slots)
 
 
 def test_the_last_user_text() -> None:

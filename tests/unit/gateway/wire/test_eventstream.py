@@ -84,12 +84,17 @@ def test_damage_is_a_typed_error_whatever_the_chunking(items, junk, data) -> Non
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_raise_nothing_else(raw) -> None:
-    drain(raw, 7)
+    events, code = drain(raw, 7)
+    assert events == []
+    assert code.startswith("wire.") if raw else code == ""
 
 
 @given(st.binary(max_size=80))
 def test_arbitrary_headers_raise_nothing_else(headers) -> None:
-    drain(frame(headers), 1000)
+    events, code = drain(frame(headers), 1000)
+    assert len(events) + bool(code) == 1
+    assert code in ("", "wire.headers")
+    assert {event.kind for event in events} <= {"event", "exception"}
 
 
 def prelude(total: int, headers: int) -> bytes:

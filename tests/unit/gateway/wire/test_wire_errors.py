@@ -137,4 +137,7 @@ def test_an_encoded_id_comes_back(model_id) -> None:
 @given(st.binary(max_size=60))
 def test_arbitrary_paths_raise_nothing(raw) -> None:
     route = parse("POST", b"/model/" + raw + b"/converse")
-    assert route is None or route.model_id.isprintable()
+    if route is not None:
+        assert route.operation is Operation.CONVERSE
+        assert route.model_id.isprintable()
+        assert not {"", ".", ".."} & set(route.model_id.split("/"))
