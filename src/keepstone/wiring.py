@@ -31,6 +31,8 @@ from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.prune import prune
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import decode
+from keepstone.ledger.store import CHECKPOINT
+from keepstone.ledger.view import folders, shard_folder
 from keepstone.ledger.writer import Ledger
 from keepstone.policy.compile import CompiledPolicy, RecordBounds, compile_policy
 from keepstone.policy.duration import seconds
@@ -87,12 +89,17 @@ class Service:
     def recorder_summary(self) -> str:
         """Say where the record is and when an answer may leave."""
         durability = self.durability.durability.value
-        return f"{durability} in `{self.settings.ledger}`, {self.ledger.size} entries"
+        return f"{durability} in `{self.ledger.directory}`, {self.ledger.size} entries"
 
     async def prune(self) -> int:
-        """Remove records that are older than the policy's retention and return how many went."""
+        """Remove records that are older than the policy's retention and return how many went.
+
+        The first worker does it for all logs: not every shard has a writer at all times.
+        """
+        if self.settings.worker:
+            return 0
         oldest = self.clock.wall_ns() - self.gateway.active.policy.retention.ledger_ns
-        removed = await asyncio.to_thread(prune_before, self.settings.ledger, self.key, oldest)
+        removed = await asyncio.to_thread(prune_all, self.settings, oldest)
         if removed:
             await self.record("ledger.pruned", {"records": str(removed)})
         return removed
@@ -106,6 +113,13 @@ class Service:
             for _, upstream in self.upstreams.values():
                 await upstream.close()
             self.keys.close()
+
+
+def prune_all(settings: Settings, oldest_ns: int) -> int:
+    """Remove what is older than `oldest_ns` from every log of the ledger; return how many records."""
+    ledger, key = settings.ledger, LedgerKey.load(settings.keys)
+    begun = {name: folder for name, folder in folders(ledger).items() if (folder / CHECKPOINT).exists()}
+    return sum(prune_before(folder, key.of_shard(name), oldest_ns) for name, folder in begun.items())
 
 
 def prune_before(directory: Path, key: LedgerKey, oldest_ns: int) -> int:
@@ -128,13 +142,14 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     """Open everything that a gateway needs; must run in the event loop that will serve."""
     clock, metrics = SystemClock(), Metrics()
     upstreams: UpstreamCache = {}
-    key = LedgerKey.load_or_create(settings.keys)
+    key = LedgerKey.load_or_create(settings.keys).of_shard(settings.shard)
+    log = shard_folder(settings.ledger, settings.shard)
     active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")))
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
     window_ms = bounds.window_ns / 1e6 if bounds.durability is Durability.BOUNDED else 0.0
     loop = asyncio.get_running_loop()
-    ledger = Ledger.open(settings.ledger, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
+    ledger = Ledger.open(log, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
     keys = KeyRing(open_database(settings.database))
@@ -144,6 +159,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     gateway = Gateway(active, stores, recorder)
     service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds)
     detail = {"version": __version__, "durability": bounds.durability.value}
+    if settings.workers > 1:
+        detail |= {"shard": settings.shard, "workers": str(settings.workers)}
     if ledger.repaired:
         detail["repaired"] = ledger.repaired
     await service.record("gateway.started", detail)

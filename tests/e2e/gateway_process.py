@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from keepstone.ledger.reader import LedgerReader
+from keepstone.ledger.whole import WholeReader
 from tests.simulators.bedrock import BEARER, KEYS
 from tests.simulators.openai import API_KEY
 
@@ -227,8 +227,8 @@ class GatewayProcess:
     # --- the record
 
     def records(self) -> list[dict[str, Any]]:
-        """Every record, oldest first."""
-        return [json.loads(data) for _, data in LedgerReader(self.home / "ledger").entries()]
+        """Every record, log by log, each oldest first."""
+        return [json.loads(data) for _, data in WholeReader(self.home / "ledger").entries()]
 
     def record(self, request_id: str) -> dict[str, Any]:
         """The last record of one call."""

@@ -13,6 +13,7 @@ from keepstone.core.errors import LedgerError, UsageError
 if TYPE_CHECKING:
     from keepstone.ledger.record import ExchangeRecord
     from keepstone.ledger.walk import Progress
+    from keepstone.ledger.whole import Address, WholeReader
 
 # Imports of the ledger stand inside the commands: `keepstone --help` must not wait for cryptography.
 
@@ -70,19 +71,24 @@ Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not 
 @click.option(
     "--since",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint kept from earlier; the log must begin with what it covers.",
+    help="A checkpoint or view kept from earlier; the log must begin with what it covers.",
 )
 @format_option
 def verify(directory: Path, key: str | None, since: Path | None, output_format: str) -> int:
     """Recompute the whole ledger from its records and say whether anything was changed."""
     from keepstone.ledger.verdict import Verdict
-    from keepstone.ledger.verify import verify as recompute
+    from keepstone.ledger.verify_all import total, verify_all
 
     _require(directory)
     vkey, beside = _verifier(key, directory)
     earlier = since.read_text("utf-8", "replace") if since else None
-    outcome = recompute(directory, vkey, since=earlier, progress=_progress())
+    whole = verify_all(directory, vkey, since=earlier, progress=_progress())
+    outcome = total(whole)
     notes = [*outcome.notes, *([beside] if beside else [])]
+    logs = {
+        name: {"verdict": each.verdict.value, "size": each.size, "root": each.root.hex()}
+        for name, each in whole.logs.items()
+    }
     if output_format == "json":
         problems = [{"what": each.what, "start": each.start, "stop": each.stop} for each in outcome.problems]
         emit(
@@ -96,16 +102,20 @@ def verify(directory: Path, key: str | None, since: Path | None, output_format: 
                 "signatures": outcome.signatures,
                 "problems": problems,
                 "notes": notes,
+                "logs": logs,
             },
             "json",
         )
     else:
         emit([{"records": each.range, "problem": each.what} for each in outcome.problems])
         click.echo(f"{outcome.verdict.value}: {outcome.reason}")
-        click.echo(
-            f"{outcome.size} records, {outcome.checked} recomputed, {outcome.signatures} signatures, "
-            f"root {outcome.root.hex()}"
-        )
+        counts = f"{outcome.size} records, {outcome.checked} recomputed, {outcome.signatures} signatures"
+        if len(whole.logs) == 1:
+            click.echo(f"{counts}, root {outcome.root.hex()}")
+        else:
+            click.echo(f"{counts}, in {len(whole.logs)} logs")
+            for name, log in logs.items():
+                click.echo(f"  {name}: {log['verdict']}, {log['size']} records, root {log['root']}")
         for each in notes:
             talk(f"note: {each}")
     return {Verdict.PASS: 0, Verdict.FAIL: _FINDINGS, Verdict.NOT_EVALUATED: _UNKNOWN}[outcome.verdict]
@@ -134,11 +144,11 @@ def show(
     output_format: str,
 ) -> int:
     """Show the newest records, or one by its request id or index; types and counts, never content."""
-    from keepstone.ledger.reader import LedgerReader
+    from keepstone.ledger.whole import WholeReader
 
     _require(directory)
     _require_reason(reason)
-    reader = LedgerReader(directory)
+    reader = WholeReader(directory)
     if which is not None:
         found = _decoded((index, reader.entry(index)) for index in _locate(reader, which))
         rows = [_row(index, record) for index, record in found]
@@ -172,10 +182,10 @@ def prove(which: str, directory: Path, out: Path | None, output_format: str) -> 
 
     Of a stream, which has two records under one id, the last one is proven; give an index for the other.
     """
-    from keepstone.ledger.reader import LedgerReader
+    from keepstone.ledger.whole import WholeReader
 
     _require(directory)
-    reader = LedgerReader(directory)
+    reader = WholeReader(directory)
     index = _locate(reader, which)[-1]
     text = reader.prove(index).render()
     if out is not None:
@@ -260,11 +270,11 @@ def _progress() -> "Progress":
     return line
 
 
-def _locate(reader: Any, which: str) -> list[int]:
-    """Return the indices that an id or an index stands for; raise `UsageError` when there is none."""
-    found = [index for index, _ in reader.find(which)]
-    if not found and which.isdecimal() and int(which) < reader.size:
-        found = [int(which)]
+def _locate(reader: "WholeReader", which: str) -> "list[Address]":
+    """Return the addresses that an id or an index stands for; raise `UsageError` when there is none."""
+    found: list[Address] = [index for index, _ in reader.find(which)]
+    if not found and reader.holds(which):
+        found = [int(which) if which.isdecimal() else which]
     if not found:
         raise UsageError(
             f"no record `{which}` in `{reader.directory}`", hint=f"it holds `{reader.size}` records"
@@ -272,7 +282,7 @@ def _locate(reader: Any, which: str) -> list[int]:
     return found
 
 
-def _decoded(entries: Iterable[tuple[int, bytes]]) -> "Iterator[tuple[int, ExchangeRecord]]":
+def _decoded(entries: "Iterable[tuple[Address, bytes]]") -> "Iterator[tuple[Address, ExchangeRecord]]":
     """Decode records; one that is not ours is told on stderr and left out."""
     from keepstone.ledger.record import decode
 
@@ -293,14 +303,14 @@ def _matches(
     )
 
 
-def _row(index: int, record: "ExchangeRecord") -> dict[str, Any]:
+def _row(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
     import msgspec
 
     fields: dict[str, Any] = msgspec.to_builtins(record)
     return {"index": index, **fields}
 
 
-def _line(index: int, record: "ExchangeRecord") -> dict[str, Any]:
+def _line(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
     return {
         "index": index,
         "time": record.time,

@@ -7,16 +7,19 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
+import uvloop
 
-from keepstone.core.errors import KeepstoneError, UsageError
+from keepstone.core.errors import KeepstoneError, LedgerError, UsageError
 from keepstone.core.settings import Settings
 from keepstone.gateway.listener import BoundedHttp
 from keepstone.gateway.tls import TlsFiles
@@ -29,7 +32,9 @@ SWITCH_S = 0.001
 """How long a background thread waits for the interpreter before it insists; Python's default is 5 ms. While
 it waits, the event loop pays each time it lets go of the interpreter, which it does several times a call."""
 GRACE_S = 30
-WATCH_S = 1.0
+LEAVE_S = 300.0
+"""How long a worker that was replaced waits for its last calls."""
+WATCH_S = 0.5
 HANG_UP_S = 0.25
 PRUNE_S = 24 * 3600
 LOG = logging.getLogger("keepstone")
@@ -70,6 +75,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+        self._drain_s = service.settings.drain
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -80,9 +86,42 @@ class _Server(uvicorn.Server):
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Refuse new calls, let running ones end; a second signal ends them too."""
+        """Be unready for a while if so set, then refuse new calls and let running ones end.
+
+        A second signal ends the while, a third one the running calls.
+        """
+        gateway = self._service.gateway
+        if self._drain_s and not gateway.leaving:
+            self.take_leave()
+            asyncio.get_running_loop().call_later(self._drain_s, self._stop, sig, frame)
+        else:
+            self._stop(sig, frame)
+
+    def _stop(self, sig: int, frame: FrameType | None) -> None:
         self._service.gateway.draining = True
         super().handle_exit(sig, frame)
+
+    def take_leave(self) -> None:
+        """Let each connection end with its next answer; new ones are still taken."""
+        self._service.gateway.leaving = True
+        BoundedHttp.leaving = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, BoundedHttp):
+                connection.take_leave()
+
+    async def leave(self) -> None:
+        """Take no new connection, wait until the others have ended by themselves, then stop.
+
+        Another process listens on the same socket. An idle connection ends when its time is over, as always,
+        so no caller meets a closed door that was open before.
+        """
+        for each in self.servers:
+            each.close()
+        self.take_leave()
+        deadline = time.monotonic() + LEAVE_S
+        while self.server_state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - as uvicorn does
+            await asyncio.sleep(0.05)
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let running calls end; do not wait for idle clients, which keep connections and say no goodbye."""
@@ -104,11 +143,16 @@ class _Server(uvicorn.Server):
                     transport.abort()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the address before anything is opened, so that a taken port is told at once."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Take the address before anything is opened, so that a taken port is told at once.
+
+    Of several `shared` sockets on one address, the system gives each its share of the connections.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -119,19 +163,53 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+@dataclass(slots=True)
+class Serving:
+    """A gateway that takes calls."""
+
+    service: Service
+    server: _Server
+    _farewell: "asyncio.Task[None] | None" = None
+
+    def leave(self) -> None:
+        """Take no new connections, let the others end by themselves, then stop."""
+        if self._farewell is None:
+            self._farewell = asyncio.create_task(self.server.leave())
+
+    def stop(self) -> None:
+        """Stop as by a signal."""
+        self.server.handle_exit(signal.SIGTERM, None)
+
+
+Ready = Callable[[Serving], Awaitable[None]]
+
+
 def serve(
     settings: Settings,
     policy: CompiledPolicy,
     listener: socket.socket,
     *,
     tls: TlsFiles | None,
-    ready: Callable[[Service], Awaitable[None]],
+    ready: Ready,
 ) -> None:
     """Serve until a signal, over TLS if given files; `ready` is called once when calls are taken."""
-    _log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_told(settings, policy, listener, tls=tls, ready=ready))
+
+
+async def serve_until_told(
+    settings: Settings,
+    policy: CompiledPolicy,
+    listener: socket.socket,
+    *,
+    tls: TlsFiles | None,
+    ready: Ready,
+    patience: float = 0.0,
+) -> Serving:
+    """Serve until told to stop, and return what served, closed; wait `patience` seconds for a held ledger."""
     config = uvicorn.Config(
         "keepstone",
-        loop="uvloop",
         http=BoundedHttp,
         ws="none",
         lifespan="off",
@@ -144,48 +222,47 @@ def serve(
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
-    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
-    with runner:
-        runner.run(_serve(settings, policy, listener, config, ready))
-
-
-async def _serve(
-    settings: Settings,
-    policy: CompiledPolicy,
-    listener: socket.socket,
-    config: uvicorn.Config,
-    ready: Callable[[Service], Awaitable[None]],
-) -> None:
-    service = await open_service(settings, policy)
+    service = await _open(settings, policy, patience)
     config.app = service.gateway
     gc.collect()
     gc.freeze()  # what start-up made lives as long as the process: no collection need look at it
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_S)
-    server = _Server(config, service)
+    serving = Serving(service, _Server(config, service))
     loop = asyncio.get_running_loop()
     reload_now = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, reload_now.set)
     background = [
         loop.create_task(_watch(service, settings, reload_now)),
-        loop.create_task(_announce(server, service, ready)),
+        loop.create_task(_announce(serving, ready)),
         loop.create_task(_retain(service)),
     ]
     try:
-        await server.serve(sockets=[listener])
+        await serving.server.serve(sockets=[listener])
     finally:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await service.close()
+    return serving
 
 
-async def _announce(
-    server: uvicorn.Server, service: Service, ready: Callable[[Service], Awaitable[None]]
-) -> None:
-    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
+async def _open(settings: Settings, policy: CompiledPolicy, patience: float) -> Service:
+    """Open the service; a predecessor that is about to go may still hold the ledger."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await open_service(settings, policy)
+        except LedgerError as error:
+            if error.code != "ledger.locked" or time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+async def _announce(serving: Serving, ready: Ready) -> None:
+    while not serving.server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
         await asyncio.sleep(0.005)
-    await ready(service)
+    await ready(serving)
 
 
 async def _watch(service: Service, settings: Settings, reload_now: asyncio.Event) -> None:
@@ -238,7 +315,8 @@ def _stamp(file: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
+    """Write the log of this process as JSON lines to stderr."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

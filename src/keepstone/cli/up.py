@@ -1,6 +1,7 @@
 """`keepstone up`: everything embedded, on this machine, ready in a second."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,17 @@ import click
 
 from keepstone.cli.output import talk
 from keepstone.core.errors import UsageError
-from keepstone.core.settings import Settings, from_environment
+from keepstone.core.settings import MAX_DRAIN_S, MAX_WORKERS, Settings, from_environment
 
 if TYPE_CHECKING:
+    from socket import socket
+
+    from keepstone.cli.server import Serving
     from keepstone.gateway.tls import TlsFiles
-    from keepstone.wiring import Service
+    from keepstone.policy.compile import CompiledPolicy
+
+Told = Callable[[str, str, str], None]
+"""Takes the policy's hash, a sentence about the record, and what was repaired."""
 
 
 @click.command(
@@ -39,6 +46,12 @@ Then, in another terminal, with the variables that `up` prints:
 )
 @click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM.")
 @click.option("--plain-http", is_flag=True, help="No TLS: for older SDKs, or behind something that ends TLS.")
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help="Processes that serve.  [default: 1]")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0, MAX_DRAIN_S),
+    help="Seconds to be unready before new calls are refused at a stop.  [default: 0]",
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 def up(
     policy_file: Path | None,
@@ -49,6 +62,8 @@ def up(
     tls_cert: Path | None,
     tls_key: Path | None,
     plain_http: bool,
+    workers: int | None,
+    drain: float | None,
     log_level: str | None,
 ) -> None:
     """Start the gateway: checks the policy, opens the ledger, prints what a client needs and a first key.
@@ -56,7 +71,6 @@ def up(
     Where there is no policy yet, one for the development model is written. A changed policy is put in force
     while the gateway runs (within a second, or at once by SIGHUP); SIGTERM and Ctrl-C let running calls end.
     """
-    from keepstone.cli.server import bind, serve
     from keepstone.policy.template import default_document
     from keepstone.wiring import read_policy
 
@@ -68,6 +82,8 @@ def up(
         host=host or base.host,
         port=base.port if port is None else port,
         log_level=log_level or base.log_level,
+        workers=workers or base.workers,
+        drain=base.drain if drain is None else drain,
     )
     if not settings.policy.exists() and policy_file is None:
         settings.policy.write_text(default_document())
@@ -75,13 +91,13 @@ def up(
             f"no policy yet: wrote `{settings.policy}` for the development model (`keepstone init` asks more)"
         )
     policy = read_policy(settings)
-    listener = bind(settings.host, settings.port)
+    listeners = _listeners(settings)
     token = _first_key(settings, tuple(policy.document.identities.roles), policy.keys.default_lifetime_ns)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     tls = None if plain_http else _certificate(settings, tls_cert, tls_key)
-    url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+    url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
 
-    async def ready(service: "Service") -> None:
+    def ready(policy_hash: str, record: str, repaired: str) -> None:
         click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}")
         if token:
             click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
@@ -91,14 +107,60 @@ def up(
             click.echo(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
         if not os.environ.get("AWS_DEFAULT_REGION") and not os.environ.get("AWS_REGION"):
             talk("SDKs want a region, whatever it is: export AWS_DEFAULT_REGION=us-east-1")
-        if service.ledger.repaired:
-            talk(f"ledger: {service.ledger.repaired}")
-        talk(
-            f"policy {service.gateway.active.policy.hash[:19]} is in force, record {service.recorder_summary}"
-        )
+        if repaired:
+            talk(f"ledger: {repaired}")
+        talk(f"policy {policy_hash[:19]} is in force, record {record}")
         talk("ready; stop with Ctrl-C")
 
+    if settings.workers == 1:
+        _serve_alone(settings, policy, listeners[0], tls, ready)
+    else:
+        _serve_together(settings, policy, listeners, tls, ready)
+
+
+def _listeners(settings: Settings) -> "list[socket]":
+    """Take the address once for each worker."""
+    from keepstone.cli.server import bind
+
+    shared = settings.workers > 1
+    first = bind(settings.host, settings.port, shared=shared)
+    port = first.getsockname()[1]
+    return [first, *(bind(settings.host, port, shared=True) for _ in range(settings.workers - 1))]
+
+
+def _serve_alone(
+    settings: Settings, policy: "CompiledPolicy", listener: "socket", tls: "TlsFiles | None", told: Told
+) -> None:
+    """Serve in this process."""
+    from keepstone.cli.server import serve
+
+    async def ready(serving: "Serving") -> None:
+        service = serving.service
+        told(service.gateway.active.policy.hash, service.recorder_summary, service.ledger.repaired)
+
     serve(settings, policy, listener, tls=tls, ready=ready)
+
+
+def _serve_together(
+    settings: Settings,
+    policy: "CompiledPolicy",
+    listeners: "list[socket]",
+    tls: "TlsFiles | None",
+    told: Told,
+) -> None:
+    """Serve in several processes, of which this is the parent."""
+    import asyncio
+
+    from keepstone.cli.server import log_to_stderr
+    from keepstone.cli.supervisor import Supervisor
+
+    log_to_stderr(settings.log_level)
+    for listener in listeners:
+        listener.listen(2048)  # from now on nobody is turned away
+    if policy.document.limits:
+        talk(f"limits are counted by each of the {settings.workers} workers alone")
+    supervisor = Supervisor(settings, listeners, tls)
+    asyncio.run(supervisor.run(lambda first: told(first.policy, first.summary, first.repaired)))
 
 
 def _certificate(settings: Settings, certificate: Path | None, key: Path | None) -> "TlsFiles":

@@ -18,6 +18,10 @@ class Settings:
     host: str = "127.0.0.1"  # KEEPSTONE_HOST
     port: int = 8080  # KEEPSTONE_PORT
     log_level: str = "info"  # KEEPSTONE_LOG_LEVEL
+    workers: int = 1  # KEEPSTONE_WORKERS
+    drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
+    worker: int = 0  # which of several workers this is
+    shard: str = "main"  # the log that this process writes; the parent of several workers says which
 
     @property
     def database(self) -> Path:
@@ -35,13 +39,19 @@ class Settings:
         return self.home / "keys"
 
 
+MAX_WORKERS = 64
+MAX_DRAIN_S = 3600
+
+
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the `KEEPSTONE_*` variables; raise `UsageError` for a port that is not one."""
+    """Read the `KEEPSTONE_*` variables; raise `UsageError` for a number that is none."""
     default = Settings()
     raw_port = environ.get("KEEPSTONE_PORT", str(default.port))
     if not raw_port.isdecimal() or not 0 <= int(raw_port) <= 65535:
         raise UsageError(f"KEEPSTONE_PORT is `{raw_port[:16]}`, expected a number from 0 to 65535")
     return Settings(
+        workers=int(_number(environ, "KEEPSTONE_WORKERS", default.workers, 1, MAX_WORKERS)),
+        drain=_number(environ, "KEEPSTONE_DRAIN", default.drain, 0, MAX_DRAIN_S),
         home=Path(environ.get("KEEPSTONE_HOME", default.home)),
         policy=Path(environ.get("KEEPSTONE_POLICY", default.policy)),
         environment=environ.get("KEEPSTONE_ENV", default.environment),
@@ -49,3 +59,14 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         port=int(raw_port),
         log_level=environ.get("KEEPSTONE_LOG_LEVEL", default.log_level),
     )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
+    raw = environ.get(name, str(default))
+    try:
+        found = float(raw)
+    except ValueError:
+        found = float("nan")
+    if not least <= found <= most:
+        raise UsageError(f"{name} is `{raw[:16]}`, expected a number from {least:g} to {most:g}")
+    return found

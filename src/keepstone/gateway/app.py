@@ -11,7 +11,7 @@ record is durable; when the record cannot be written, the answer does not leave.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from keepstone.core.decision import Decision, Outcome, ReasonCode
@@ -25,7 +25,7 @@ from keepstone.gateway.forward import Failure, Forwarder
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
-from keepstone.gateway.pages import page
+from keepstone.gateway.pages import Page, page, problem
 from keepstone.gateway.patience import Patience
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
@@ -37,6 +37,8 @@ from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
+Scrape = Callable[[], Awaitable[bytes]]
+"""Fetches the metrics of all workers; raises `TimeoutError` when they are not to be had."""
 
 LARGE_BYTES = 256 * 1024
 """Text longer than this is inspected in a thread: others would have to wait."""
@@ -49,7 +51,9 @@ class Gateway:
 
     def __init__(self, active: Active, stores: Stores, recorder: Recorder) -> None:
         self.active = active
-        self.draining = False
+        self.draining = False  # new calls are refused
+        self.leaving = False  # new calls are served, but should go elsewhere
+        self.scrape: Scrape | None = None
         self._stores = stores
         self._recorder = recorder
         self._in_flight = 0
@@ -64,7 +68,7 @@ class Gateway:
         if scope["type"] != "http":
             return
         if scope["method"] == "GET":
-            status, headers, body = page(scope["path"], self._metrics, unready=self._unready())
+            status, headers, body = await self._page(scope["path"])
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
@@ -86,9 +90,19 @@ class Gateway:
             self._recorder.load = self._in_flight
             self._settle(call)
 
+    async def _page(self, path: str) -> Page:
+        """Return a page; the metrics are those of all workers where there are several."""
+        text = b""
+        if self.scrape is not None and path == "/metrics":
+            try:
+                text = await self.scrape()
+            except TimeoutError:
+                return problem(b"the other workers' metrics are not to be had at the moment\n")
+        return page(path, self._metrics, unready=self._unready(), text=text)
+
     def _unready(self) -> str:
-        """Return why no call can be served at the moment, empty when all is well."""
-        return "draining" if self.draining else self._recorder.failure
+        """Return why no call should come here at the moment, empty when all is well."""
+        return "draining" if self.draining or self.leaving else self._recorder.failure
 
     @property
     def in_flight(self) -> int:

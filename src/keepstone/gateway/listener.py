@@ -7,9 +7,9 @@ has one timer; a request costs three assignments.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keepstone.gateway.intake import WHOLE
 from keepstone.gateway.patience import CONNECTION
@@ -77,6 +77,9 @@ class GatheredTransport(asyncio.Transport):
 class BoundedHttp(HttpToolsProtocol):
     """One connection of a caller."""
 
+    leaving: ClassVar[bool] = False
+    """This process takes its leave: each answer is the last one on its connection, and says so."""
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._in_head = True  # also between requests
@@ -115,6 +118,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         self._heads += 1
         super().on_headers_complete()
+        if self.leaving:
+            self.cycle.keep_alive = False
+
+    def take_leave(self) -> None:
+        """Let the answer under way be the last one, if its head can still say so."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Note that the next bytes are another request's, and tell the gateway that it need not wait."""

@@ -6,12 +6,18 @@ TEXT = b"text/plain; charset=utf-8"
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-def page(path: str, metrics: Metrics, *, unready: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Return status, headers and body of a page; `unready` says why no call can be served, if so."""
+Page = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+def page(path: str, metrics: Metrics, *, unready: str, text: bytes = b"") -> Page:
+    """Return status, headers and body of a page; `unready` says why no call can be served, if so.
+
+    `text` are the metrics if somebody else has rendered them.
+    """
     status, kind, body = 200, TEXT, b"ok\n"
     match path:
         case "/metrics":
-            kind, body = PROMETHEUS, metrics.render()
+            kind, body = PROMETHEUS, text or metrics.render()
         case "/health/live":
             pass
         case "/health/ready":
@@ -19,4 +25,13 @@ def page(path: str, metrics: Metrics, *, unready: str) -> tuple[int, list[tuple[
                 status, body = 503, f"{unready}\n".encode()
         case _:
             status, body = 404, b"not found; model calls are POST requests\n"
+    return _page(status, kind, body)
+
+
+def problem(body: bytes) -> Page:
+    """Return a page that cannot be shown at the moment: a scrape of a part would look like the whole."""
+    return _page(503, TEXT, body)
+
+
+def _page(status: int, kind: bytes, body: bytes) -> Page:
     return status, [(b"content-type", kind), (b"content-length", b"%d" % len(body))], body

@@ -1,13 +1,14 @@
 """The ledger's keys: an Ed25519 key that signs checkpoints, and a secret that makes commitments unguessable.
 
 The files lie in their own folder (0700), readable by the owner only (0600); looser permissions are refused.
-The key's name is the log's origin, `keepstone/<random id>`, so one pair of keys belongs to one log.
+The key's name is the log's origin, `keepstone/<random id>`, so one pair of keys belongs to one
+ledger; its shards add their own names.
 """
 
 import os
 import secrets
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
@@ -44,6 +45,12 @@ class LedgerKey:
         private = Ed25519PrivateKey.from_private_bytes(seed)
         public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return cls(name, private, content_key, note.key_id(name, public), KeyedHash(content_key))
+
+    def of_shard(self, shard: str) -> "LedgerKey":
+        """Return the key of one of several logs: the same pair under a name of its own."""
+        name = note.shard_name(self.name, shard)
+        public = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return replace(self, name=name, identity=note.key_id(name, public))
 
     @classmethod
     def load_or_create(cls, folder: Path) -> "LedgerKey":

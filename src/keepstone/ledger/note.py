@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keepstone.core.errors import LedgerError
 
@@ -59,6 +60,12 @@ class Verifier:
             raise LedgerError("the verifier key does not match its own hash", hint=hint)
         return cls(name, identity, Ed25519PublicKey.from_public_bytes(raw[1:]))
 
+    def of_shard(self, shard: str) -> "Verifier":
+        """Return the verifier of one of several logs, which has the same key under a name of its own."""
+        name = shard_name(self.name, shard)
+        raw = self.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return Verifier(name, key_id(name, raw), self.public)
+
     def verifies(self, text: str, signature: bytes) -> bool:
         """Say whether `signature` (64 bytes) is this key's over `text`."""
         try:
@@ -71,6 +78,11 @@ class Verifier:
 def key_id(name: str, public: bytes) -> bytes:
     """Return the first 4 bytes of SHA-256(name || newline || type || public key)."""
     return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+
+
+def shard_name(name: str, shard: str) -> str:
+    """Return the name under which a shard is signed; the first log, `main`, has the ledger's own."""
+    return name if shard == "main" else f"{name}/{shard}"
 
 
 def vkey(name: str, public: bytes) -> str:

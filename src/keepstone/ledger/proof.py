@@ -26,7 +26,13 @@ class Proof:
         return "\n".join(lines) + f"\n\n{self.checkpoint}"
 
     def check(self, verifier: note.Verifier) -> note.Checkpoint:
-        """Return the checkpoint that the record is proven to be under; raise `LedgerError` if it is not."""
+        """Return the checkpoint that the record is proven to be under; raise `LedgerError` if it is not.
+
+        `verifier` is the ledger's own; a shard's is made from it, by the name in the checkpoint.
+        """
+        origin = note.split(self.checkpoint)[0].partition("\n")[0]
+        if origin.startswith(f"{verifier.name}/"):
+            verifier = verifier.of_shard(origin.removeprefix(f"{verifier.name}/"))
         checkpoint = note.open_checkpoint(self.checkpoint, verifier)
         root = root_from_inclusion(self.index, checkpoint.size, leaf_hash(self.record), self.hashes)
         if root != checkpoint.root:

@@ -5,7 +5,7 @@ all of them, every batch of the write-ahead log against the root and signature w
 `since`, that a checkpoint seen earlier is still the beginning of this log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,20 +22,23 @@ _T = TypeVar("_T")
 
 def verify(
     directory: Path,
-    verifier: str | None,
+    verifier: str | note.Verifier | None,
     *,
     since: str | None = None,
+    begins: Sequence[tuple[int, bytes]] = (),
     progress: Progress = lambda _done, _total: None,
 ) -> Verification:
     """Recompute the whole log in `directory`; `since` is a signed checkpoint note that was kept elsewhere.
 
     Without a `verifier` (a vkey) hashes are checked and signatures are not, so the verdict is at best
-    NOT_EVALUATED. Raise `LedgerError` only when there is nothing to verify or the key is malformed.
+    NOT_EVALUATED. The log must also begin with each (size, root) of `begins`. Raise `LedgerError` only when
+    there is nothing to verify or the key is malformed.
     """
     if not directory.is_dir():
         raise LedgerError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
-    key = note.Verifier.parse(verifier) if verifier else None
-    return _Audit(directory, key, snapshot(directory), is_live(directory)).run(since, progress)
+    key = note.Verifier.parse(verifier) if isinstance(verifier, str) and verifier else verifier or None
+    audit = _Audit(directory, key, snapshot(directory), is_live(directory))
+    return audit.run(since, begins, progress)
 
 
 class _Audit:
@@ -54,26 +57,28 @@ class _Audit:
         self.pruned = 0
         self.size, self.root = 0, EMPTY_ROOT
 
-    def run(self, since: str | None, progress: Progress) -> Verification:
+    def run(self, since: str | None, begins: Sequence[tuple[int, bytes]], progress: Progress) -> Verification:
         """Do all of it and conclude."""
         checkpoint = self._checkpoint()
         checked = 0
         if checkpoint is not None:
             self.size, self.root = checkpoint.size, checkpoint.root
-            earlier = self._attempt(lambda: self._earlier(since), 0) if since else None
+            earlier = [note.Checkpoint(checkpoint.origin, size, root) for size, root in begins]
+            kept = self._attempt(lambda: self._earlier(since), 0) if since else None
+            earlier += [kept] if kept is not None else []
             self.pruned = min(self._attempt(self._pruned, 0) or 0, checkpoint.size)
             replay = self._attempt(self._replay, checkpoint.size)
             wanted = {checkpoint.size}
             wanted |= {replay.start} if replay is not None else set()
-            wanted |= {earlier.size} if earlier is not None else set()
+            wanted |= {each.size for each in earlier}
             walk = Walk(self.tiles, checkpoint.size, self.pruned, frozenset(wanted))
             walk.run(checkpoint.root, progress)
             self.problems += walk.problems
             checked = walk.checked
             if replay is not None:
                 checked += self._batches(replay, checkpoint, walk.edges, earlier)
-            if earlier is not None:
-                self._compare_earlier(earlier, walk.edges)
+            for each in earlier:
+                self._compare_earlier(each, walk.edges)
             self._leftovers(checkpoint.size, complete=replay is not None)
         return self._conclude(checked)
 
@@ -128,7 +133,7 @@ class _Audit:
         replay: wal.Replay,
         checkpoint: note.Checkpoint,
         edges: dict[int, Frontier],
-        earlier: note.Checkpoint | None,
+        earlier: Sequence[note.Checkpoint],
     ) -> int:
         """Check each batch's root and signature; return how many records lie beyond the checkpoint."""
         if replay.origin != checkpoint.origin or not replay.start <= checkpoint.size <= replay.size:
@@ -142,12 +147,12 @@ class _Audit:
                 "the write-ahead log could not be checked, for the tiles before it are not whole"
             )
             return 0
-        frontier = edges[replay.start].copy()
+        frontier, wanted = edges[replay.start].copy(), {each.size for each in earlier}
         for batch in replay.batches:
             for record in batch.records:
                 frontier.add(leaf_hash(record))
-                if earlier is not None and frontier.size == earlier.size:
-                    edges[earlier.size] = frontier.copy()
+                if frontier.size in wanted:
+                    edges[frontier.size] = frontier.copy()
             self._batch(batch, frontier, checkpoint)
         self.size, self.root = frontier.size, frontier.root()
         return self.size - checkpoint.size
