@@ -87,6 +87,12 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "Leave it out, or set the guardrail's `uninspectable: allow` and accept the gap.",
     ),
     Code.INPUT_BLOCKED: ("A guardrail blocks what was sent.", "The record names the types that were found."),
+    Code.TRANSFORM_IMPOSSIBLE: (
+        "A rule of `transforms` fits the call and changes what only Converse has.",
+        "Call Converse, or narrow the rule's `operations`.",
+    ),
+    Code.REQUEST_TRANSFORMED: ("A rule of `transforms` changed the request.", "Nothing."),
+    Code.ANSWER_TRANSFORMED: ("A rule of `transforms` changed the answer.", "Nothing."),
     Code.INPUT_MASKED: ("A guardrail masked what was sent; the model saw the masks.", "Nothing."),
     Code.OUTPUT_BLOCKED: (
         "A guardrail blocks the model's answer.",
@@ -162,7 +168,14 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
     ),
     (
         "parse",
-        (Code.REQUEST_MALFORMED, Code.REQUEST_TOO_LARGE, Code.REQUEST_TIMED_OUT, Code.GUARDRAIL_UNKNOWN),
+        (
+            Code.REQUEST_MALFORMED,
+            Code.REQUEST_TOO_LARGE,
+            Code.REQUEST_TIMED_OUT,
+            Code.GUARDRAIL_UNKNOWN,
+            Code.TRANSFORM_IMPOSSIBLE,
+            Code.REQUEST_TRANSFORMED,
+        ),
     ),
     (
         "budget",
@@ -183,6 +196,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.INPUT_MASKED,
             Code.OUTPUT_BLOCKED,
             Code.OUTPUT_MASKED,
+            Code.ANSWER_TRANSFORMED,
         ),
     ),
     (

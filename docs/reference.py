@@ -55,7 +55,13 @@ are there too.
 
 """
 
-_CHANGES = (ReasonCode.ALLOWED, ReasonCode.INPUT_MASKED, ReasonCode.OUTPUT_MASKED)
+_CHANGES = (
+    ReasonCode.ALLOWED,
+    ReasonCode.INPUT_MASKED,
+    ReasonCode.OUTPUT_MASKED,
+    ReasonCode.REQUEST_TRANSFORMED,
+    ReasonCode.ANSWER_TRANSFORMED,
+)
 _BLOCKS = (ReasonCode.INPUT_BLOCKED, ReasonCode.OUTPUT_BLOCKED)
 
 

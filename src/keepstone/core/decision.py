@@ -47,6 +47,9 @@ class ReasonCode(StrEnum):
     OPERATION_UNKNOWN = "operation_unknown"
     GUARDRAIL_UNKNOWN = "guardrail_unknown"
     CONTENT_NOT_INSPECTABLE = "content_not_inspectable"
+    TRANSFORM_IMPOSSIBLE = "transform_impossible"
+    REQUEST_TRANSFORMED = "request_transformed"
+    ANSWER_TRANSFORMED = "answer_transformed"
     # inspect
     INPUT_BLOCKED = "input_blocked"
     INPUT_MASKED = "input_masked"

@@ -33,6 +33,7 @@ from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import states
 from keepstone.gateway.stages import INSPECT, Stores, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
+from keepstone.gateway.transforms import transform_answer
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
 
@@ -217,6 +218,8 @@ class Gateway:
         started = self._now()
         call.stage = "inspect"
         try:
+            if call.changes:
+                transform_answer(call, document)
             if len(reply.body) <= LARGE_BYTES:
                 refusal = inspect_answer(call, body, document, self._metrics)
             else:

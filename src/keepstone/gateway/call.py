@@ -21,6 +21,7 @@ from keepstone.guard.leak import SystemPrompt
 from keepstone.guard.surrogates import Surrogates
 from keepstone.ledger.record import FindingNote
 from keepstone.policy.admission import ModelRoute
+from keepstone.policy.schema.transforms import ResponseChange
 
 _ids = random.Random()  # noqa: S311 - seeded by the system; ids must be unique, not unguessable
 NO_TOKENS = TokenUsage()
@@ -50,6 +51,7 @@ class Call(Struct):
     blocker: Guardrail | None = None
     trace: str = ""
     surrogates: Surrogates | None = None
+    changes: tuple[ResponseChange, ...] = ()
     prompts: tuple[tuple[Guardrail, SystemPrompt], ...] = ()
     body: bytes = b""
     document: dict[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
 from keepstone.gateway.rates.lines import Demand, Reservation, Spent
+from keepstone.gateway.transforms import transform_request
 from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked
@@ -79,13 +80,13 @@ def admit(call: Call, stores: Stores) -> Decision | None:
 
 
 def parse(call: Call, stores: Stores) -> Decision | None:
-    """Decode the body and find the guardrails that apply to it."""
+    """Decode the body, change it as the policy says, and find the guardrails that apply to it."""
     try:
         call.document = decode_document(call.body)
         if call.route is not None and call.route.operation is Operation.COUNT_TOKENS:
             call.counted = unwrap(call.document)
             call.document = call.counted.document
-        return resolve_guardrails(call)
+        return resolve_guardrails(call) or transform_request(call)
     except RequestError as error:
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
 

@@ -18,6 +18,7 @@ from keepstone.gateway.inspection import inspect_slots, output_blocked, shown_pl
 from keepstone.gateway.leaks import leaked, note_leaks
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.restoring import may_see_originals, note_restored, restore_slots
+from keepstone.gateway.transforms import note_answer
 from keepstone.gateway.wire.deltas import Delta, HeldDocument, Kind, held_event, joined, with_text
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import Slot
@@ -27,6 +28,7 @@ from keepstone.guard.leak import LeakStream
 from keepstone.guard.stream import StreamScanner
 from keepstone.guard.surrogates import StreamRestorer, Surrogates
 from keepstone.policy.schema.guardrails import StreamScan
+from keepstone.policy.schema.transforms import AppendText, DropReasoning
 
 MAX_HELD_CHARS = 8 * 1024 * 1024
 """The most text that may wait for its end: tool calls, and streams of unknown families."""
@@ -86,6 +88,8 @@ class GovernedStream:
         self._held_chars = 0
         self._surrogates = call.surrogates if may_see_originals(call) else None
         self._behind = any(each.config.stream is StreamScan.ASYNC for each in call.guardrails)
+        self._drops_reasoning = any(isinstance(each, DropReasoning) for each in call.changes)
+        self._dropped: set[str] = set()
         self._state = StreamState()
         self._ending: list[bytes] = []
         self._ended = False
@@ -153,6 +157,8 @@ class GovernedStream:
             self._hold(len(event.payload))
             self._buffered.append((event.type, document, delta))
             return b""
+        if self._drops_reasoning and self._is_reasoning(document, delta):
+            return b""
         if delta.uninspectable:
             self._refuse_uninspectable(delta)
         if delta.slots:
@@ -177,7 +183,7 @@ class GovernedStream:
                 self._state.open_block = None
                 return frames + self._body.write_event(event_type, document)
             case Kind.END:
-                frames = self._close_channels("")
+                frames = self._close_channels("") + self._appended()
                 self._ended = True
                 return frames + self._body.write_event(event_type, document)
             case Kind.START | Kind.METADATA | Kind.OTHER:
@@ -219,6 +225,7 @@ class GovernedStream:
                 text = channel.finish()
                 self._check(channel)
                 if text:
+                    self._mark(channel.delta)
                     frames.append(
                         self._body.write_event(
                             channel.event_type, with_text(channel.document, channel.delta, text)
@@ -232,6 +239,32 @@ class GovernedStream:
         held = HeldDocument(text)
         self._inspect(list(held.slots))
         return held.render()
+
+    # --- changes of the policy's
+
+    def _is_reasoning(self, document: Document, delta: Delta) -> bool:
+        """Say whether an event belongs to a block of reasoning."""
+        if delta.kind is Kind.STOP:
+            return delta.block in self._dropped
+        if "reasoningContent" not in (document.get("delta") or ()):
+            return False
+        if not self._dropped:
+            note_answer(self._call)
+        self._dropped.add(delta.block)
+        return True
+
+    def _appended(self) -> bytes:
+        """Return the blocks that the policy adds behind the answer."""
+        frames = []
+        for change in self._call.changes:
+            if isinstance(change, AppendText):
+                index = self._state.next_block
+                self._state.next_block += 1
+                delta = {"contentBlockIndex": index, "delta": {"text": change.text}}
+                frames.append(self._body.write_event("contentBlockDelta", delta))
+                frames.append(self._body.write_event("contentBlockStop", {"contentBlockIndex": index}))
+                note_answer(self._call)
+        return b"".join(frames)
 
     # --- guardrails
 

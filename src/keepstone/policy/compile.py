@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from keepstone.core.decision import Decision
-from keepstone.core.exchange import DataClass
+from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
 from keepstone.policy.duration import parse_duration, seconds
@@ -23,6 +23,7 @@ from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Durability
 from keepstone.policy.schema.upstreams import BedrockUpstream
+from keepstone.policy.transforms import TransformRule, compile_transforms
 
 MEMO_SIZE = 4096
 ESTIMATED_BYTES_PER_TOKEN = 4  # a usual estimate for English; the upstream's own count replaces it
@@ -85,6 +86,7 @@ class CompiledPolicy:
     limits: tuple[LimitRule, ...]
     prices: PriceBook
     rates: RateBounds
+    transforms: tuple[TransformRule, ...]
     retention: RetentionBounds
     record: RecordBounds
     gateway: GatewayBounds
@@ -97,6 +99,7 @@ class CompiledPolicy:
     _models: dict[str, ModelRoute] = field(default_factory=dict)
     _decisions: dict[object, Decision] = field(default_factory=dict)
     _limits: dict[object, tuple[LimitRule, ...]] = field(default_factory=dict)
+    _transforms: dict[object, tuple[TransformRule, ...]] = field(default_factory=dict)
 
     def model(self, model_id: str) -> ModelRoute | None:
         """Return the entry for an id: an exact one first, then the first pattern that fits."""
@@ -133,6 +136,19 @@ class CompiledPolicy:
             _remember(self._limits, key, found)
         return found
 
+    def transforms_of(
+        self, principal: Principal, model_id: str, operation: Operation
+    ) -> tuple[TransformRule, ...]:
+        """Return the changes that a call's request and answer go through, in the document's order."""
+        key = (principal.roles, model_id, operation)
+        found = self._transforms.get(key)
+        if found is None:
+            found = tuple(
+                each for each in self.transforms if each.applies(principal.roles, model_id, operation)
+            )
+            _remember(self._transforms, key, found)
+        return found
+
     def effective_class(self, principal: Principal, header_value: str | None) -> DataClass:
         """Return the class of a call: what it states or the default, and at least the caller's own.
 
@@ -167,6 +183,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         limits=tuple(compile_limit(each, number) for number, each in enumerate(document.limits)),
         prices=PriceBook(document.prices, _regions(document)),
         rates=_rates(document.rates),
+        transforms=compile_transforms(document.transforms),
         retention=RetentionBounds(
             document.retention.ledger_days, document.retention.ledger_days * parse_duration("1d")
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from keepstone.core.decision import Decision
 from keepstone.core.exchange import Operation
@@ -21,6 +22,18 @@ from keepstone.policy.schema.guardrails import (
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
 from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.transforms import (
+    AddSystem,
+    AppendText,
+    CapField,
+    DefaultField,
+    DropReasoning,
+    RemoveField,
+    RequestChange,
+    ResponseChange,
+    SetField,
+    Transform,
+)
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevUpstream, Model, OpenAIUpstream, Upstream
 
 
@@ -52,6 +65,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
             Section(f"Guardrail {name}", tuple(_guardrail(guardrail)))
             for name, guardrail in policy.guardrails.items()
         ),
+        Section("Changes", tuple(_transform(each) for each in policy.transforms)),
         Section("Limits", tuple(_limit(each) for each in policy.limits) or ("No limit is set.",)),
         Section("Counting", tuple(_counting(policy))),
         Section("Record", tuple(_record(policy))),
@@ -190,6 +204,33 @@ def _word_action(word: object, direction: str) -> str:
     if isinstance(word, str):
         return BlockAction.BLOCK
     return str(getattr(word, "action", None) or getattr(word, direction))
+
+
+def _transform(transform: Transform) -> str:
+    roles = "all roles" if "*" in transform.roles else _listed(transform.roles)
+    changes = [f"request: {_change(each)}" for each in transform.request]
+    changes += [f"answer: {_change(each)}" for each in transform.response]
+    return f"`{transform.name}`: for {roles} on {_models(transform.models)}: {'; '.join(changes)}."
+
+
+def _change(change: RequestChange | ResponseChange) -> str:
+    match change:
+        case SetField(path=path, to=value):
+            return f"`{path}` is set to {value}"
+        case DefaultField(path=path, to=value):
+            return f"`{path}` is {value} unless stated"
+        case CapField(path=path, at=bound):
+            return f"`{path}` is at most {bound}"
+        case RemoveField(path=path):
+            return f"`{path}` is removed"
+        case AddSystem(first=first):
+            return f"a system prompt of ours stands {'before' if first else 'behind'} the caller's"
+        case DropReasoning():
+            return "the model's reasoning is left out"
+        case AppendText():
+            return "a text of ours stands behind it"
+        case _:
+            assert_never(change)
 
 
 def _limit(limit: Limit) -> str:

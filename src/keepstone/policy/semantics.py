@@ -131,6 +131,21 @@ def _prices_fit_the_limits_of_money(policy: Policy) -> Iterator[Fault]:
         yield from _globs_match_something((price.model,), ("prices", index), policy, "price")
 
 
+def _transforms_make_sense(policy: Policy) -> Iterator[Fault]:
+    names: set[str] = set()
+    for index, transform in enumerate(policy.transforms):
+        path: Path = ("transforms", index)
+        if transform.name in names:
+            yield Fault((*path, "name"), f"duplicate transform `{transform.name}`", "give each its own name")
+        names.add(transform.name)
+        if not transform.request and not transform.response:
+            yield Fault(path, f"transform `{transform.name}` changes nothing", "set `request` or `response`")
+        for number, role in enumerate(transform.roles):
+            if role != "*" and role not in policy.identities.roles:
+                yield _unknown((*path, "roles", number), "role", role, policy.identities.roles)
+        yield from _globs_match_something(transform.models, (*path, "models"), policy, "transform")
+
+
 def _rules_match_models(policy: Policy) -> Iterator[Fault]:
     for name, role in policy.identities.roles.items():
         path: Path = ("identities", "roles", name)
@@ -336,6 +351,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _model_ids_are_unique,
     _limits_make_sense,
     _prices_fit_the_limits_of_money,
+    _transforms_make_sense,
     _rules_match_models,
     _clearances_are_reachable,
     _guardrails_are_used,

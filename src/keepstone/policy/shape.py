@@ -105,8 +105,8 @@ def _union(node: Node, kind: inspect.UnionType, path: Path) -> Iterator[Fault]:
     elif isinstance(node.value, (dict, list)):
         yield _mismatch(node, " or ".join(map(_noun, [*others, *structs])), path)
     else:
-        original = next(each for each in kind.types if _bare(each) is others[0])
-        yield from _check(node, original, path)
+        found = [list(_check(node, each, path)) for each in kind.types if _bare(each) in others]
+        yield from next((each for each in found if not each), found[0])
 
 
 def _tagged(node: Node, structs: list[inspect.StructType], path: Path) -> Iterator[Fault]:
@@ -144,6 +144,8 @@ def _scalar(node: Node, kind: inspect.Type, path: Path) -> Iterator[Fault]:
             yield from _number(node, kind, path)
         case inspect.DateType():
             yield from _date(node, path)
+        case inspect.BoolType() if not isinstance(value, bool):
+            yield _mismatch(node, "`true` or `false`", path)
         case _:
             return
 

@@ -23,6 +23,7 @@ from keepstone.guard.guardrail import Direction, Text
 from keepstone.guard.guardrail import Outcome as Judgement
 from keepstone.policy.schema import guardrails as schema
 from keepstone.policy.schema.guardrails import Action, PiiType
+from keepstone.policy.schema.transforms import AppendText, DropReasoning
 from tests.laws import examples
 from tests.unit.gateway.calls import active, admitted
 
@@ -453,3 +454,26 @@ def test_a_stream_of_an_unknown_family_is_held_whole():
     stream, _ = governed(Operation.INVOKE_MODEL_STREAM, UNKNOWN)
     assert all(stream.feed(each) == b"" for each in unknown("jane.doe@exa", "mple.com", " and more"))
     assert "".join(words(stream.finish())) == "{EMAIL} and more"
+
+
+# --- changes of the policy's --------------------------------------------------------------------------------
+
+
+def reasoning(text, block=0):
+    document = {"delta": {"reasoningContent": {"text": text}}, "contentBlockIndex": block}
+    return event("contentBlockDelta", document)
+
+
+def test_reasoning_is_left_out_and_a_notice_is_added():
+    call = admitted(Operation.CONVERSE_STREAM, CLAUDE, in_force())
+    call.changes = (DropReasoning(), AppendText(text="AI wrote this."))
+    stream = GovernedStream(call, body_for(Operation.CONVERSE_STREAM, CLAUDE), METRICS)
+    events = [START, reasoning("hm"), stopped(), delta("Hello.", 1), stopped(1), STOP, METADATA]
+    before, last = play(stream, events)
+    found = list(frames_of(before + last))
+    assert "hm" not in str(found)
+    blocks = [document["contentBlockIndex"] for name, document in found if name.startswith("contentBlock")]
+    assert blocks == [1, 1, 2, 2]
+    assert texts(before + last) == ["Hello.", "AI wrote this."]
+    assert [name for name, _ in found][-2:] == ["messageStop", "metadata"]
+    assert call.decision.reason.code is ReasonCode.ANSWER_TRANSFORMED

@@ -80,6 +80,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     "ValidationException": (
         ReasonCode.REQUEST_MALFORMED,
         ReasonCode.REQUEST_TOO_LARGE,
+        ReasonCode.TRANSFORM_IMPOSSIBLE,
         ReasonCode.CONTENT_NOT_INSPECTABLE,
         # Bodies that can say so carry the guardrail's own answer; these are the operations that cannot.
         ReasonCode.INPUT_BLOCKED,
@@ -101,10 +102,12 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     ),
     "InternalServerException": (
         ReasonCode.INTERNAL,
-        # These three are no refusals: to render one as an error would be our own fault.
+        # These are no refusals: to render one as an error would be our own fault.
         ReasonCode.ALLOWED,
         ReasonCode.INPUT_MASKED,
         ReasonCode.OUTPUT_MASKED,
+        ReasonCode.REQUEST_TRANSFORMED,
+        ReasonCode.ANSWER_TRANSFORMED,
     ),
 }
 

@@ -13,6 +13,7 @@ from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
 from keepstone.policy.schema.limits import Limit, Price, Rates
 from keepstone.policy.schema.record import Record, Retention
+from keepstone.policy.schema.transforms import Transform
 from keepstone.policy.schema.upstreams import Model, Upstream
 from keepstone.policy.schema.words import Closed, DataClassName, Duration, Name
 
@@ -65,6 +66,7 @@ class Policy(Closed, frozen=True, kw_only=True):
     models: Annotated[tuple[Model, ...], Meta(min_length=1)]
     data: Data = Data()
     guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
+    transforms: tuple[Transform, ...] = ()
     limits: tuple[Limit, ...] = ()
     rates: Rates = Rates()
     prices: tuple[Price, ...] = ()
