@@ -41,6 +41,20 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The call's class of data is above the model's or the rule's `max_data_class`.",
         "Use a model that is cleared for this class.",
     ),
+    Code.PURPOSE_REQUIRED: (
+        "The policy asks every call for its purpose, and this one states none.",
+        "Send one of the policy's `purposes` in `X-Keepstone-Purpose`.",
+    ),
+    Code.PURPOSE_UNKNOWN: ("The stated purpose is not one of the policy's.", "Correct it, or declare it."),
+    Code.PURPOSE_NOT_ALLOWED: (
+        "A rule would allow the call for other purposes only.",
+        "State the true purpose, or ask the policy's owner.",
+    ),
+    Code.REGION_NOT_ALLOWED: (
+        "Rules would allow the call only in regions where the model has no upstream.",
+        "Use another model, or add an upstream in one of the regions.",
+    ),
+    Code.OUTSIDE_HOURS: ("A rule would allow the call at other times only.", "Wait, or change `times`."),
     Code.REQUEST_LIMIT_SPENT: (
         "A limit on requests is used up.",
         "Wait for `Retry-After`; SDKs try again by themselves.",
@@ -99,6 +113,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The record names the types that were found.",
     ),
     Code.OUTPUT_MASKED: ("A guardrail masked the model's answer.", "Nothing."),
+    Code.OUTPUT_CLASS_TOO_HIGH: (
+        "The answer holds data of a higher class than the caller may see.",
+        "Mask it in the guardrail, or raise `max_data_class` in a rule of the role.",
+    ),
     Code.NO_UPSTREAM: ("The model has no upstream.", "Name one in the policy."),
     Code.OPERATION_UNSUPPORTED_BY_UPSTREAM: (
         "None of the model's upstreams serves this operation.",
@@ -163,6 +181,11 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.OUT_OF_KEY_SCOPE,
             Code.DENIED_BY_RULE,
             Code.DATA_CLASS_TOO_HIGH,
+            Code.PURPOSE_REQUIRED,
+            Code.PURPOSE_UNKNOWN,
+            Code.PURPOSE_NOT_ALLOWED,
+            Code.REGION_NOT_ALLOWED,
+            Code.OUTSIDE_HOURS,
             Code.NO_RULE_ALLOWS,
         ),
     ),
@@ -197,6 +220,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.OUTPUT_BLOCKED,
             Code.OUTPUT_MASKED,
             Code.ANSWER_TRANSFORMED,
+            Code.OUTPUT_CLASS_TOO_HIGH,
         ),
     ),
     (

@@ -27,6 +27,7 @@ from keepstone.gateway.upstreams.dev import DevelopmentModel
 from keepstone.gateway.upstreams.http import Origin
 from keepstone.gateway.upstreams.openai import OpenAIServer
 from keepstone.guard.compile import compile_guardrail
+from keepstone.guard.guardrail import Guardrail
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.prune import prune
 from keepstone.ledger.reader import LedgerReader
@@ -35,9 +36,11 @@ from keepstone.ledger.store import CHECKPOINT
 from keepstone.ledger.view import folders, shard_folder
 from keepstone.ledger.writer import Ledger
 from keepstone.policy.compile import CompiledPolicy, RecordBounds, compile_policy
+from keepstone.policy.detected import with_detection
 from keepstone.policy.duration import seconds
 from keepstone.policy.load import load
 from keepstone.policy.schema import upstreams as schema
+from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.record import Durability
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
@@ -170,7 +173,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
 def build_active(policy: CompiledPolicy, cache: UpstreamCache, surrogate_hash: KeyedHash) -> Active:
     """Compile the guardrails and open the upstreams; one whose configuration is unchanged keeps its pool."""
     document = policy.document
-    guardrails = {name: compile_guardrail(name, config) for name, config in document.guardrails.items()}
+    guardrails = compile_guardrails(document)
     fresh: UpstreamCache = {}
     for name, config in document.upstreams.items():
         known = cache.get(name)
@@ -179,6 +182,14 @@ def build_active(policy: CompiledPolicy, cache: UpstreamCache, surrogate_hash: K
     cache.update(fresh)
     upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
     return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams), surrogate_hash)
+
+
+def compile_guardrails(document: Policy) -> dict[str, Guardrail]:
+    """Compile the policy's guardrails, each with what `data.detected` has to be told of."""
+    return {
+        name: compile_guardrail(name, with_detection(config, document.data))
+        for name, config in document.guardrails.items()
+    }
 
 
 def build_upstream(name: str, config: schema.Upstream) -> Upstream:

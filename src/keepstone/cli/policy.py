@@ -9,11 +9,11 @@ from keepstone.core.errors import UsageError
 from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
 from keepstone.core.settings import from_environment
-from keepstone.policy.admission import CallFacts
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.explain import explain_decision, explain_document
 from keepstone.policy.load import LoadedPolicy, load
 from keepstone.policy.problems import InvalidPolicyError, Problem
+from keepstone.policy.rules import CallFacts
 from keepstone.policy.schema_json import schema_text
 
 _COLUMNS = ("position", "severity", "path", "message", "hint")

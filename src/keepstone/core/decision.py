@@ -33,6 +33,11 @@ class ReasonCode(StrEnum):
     DENIED_BY_RULE = "denied_by_rule"
     OUT_OF_KEY_SCOPE = "out_of_key_scope"
     DATA_CLASS_TOO_HIGH = "data_class_too_high"
+    PURPOSE_REQUIRED = "purpose_required"
+    PURPOSE_UNKNOWN = "purpose_unknown"
+    PURPOSE_NOT_ALLOWED = "purpose_not_allowed"
+    REGION_NOT_ALLOWED = "region_not_allowed"
+    OUTSIDE_HOURS = "outside_hours"
     # budget
     REQUEST_LIMIT_SPENT = "request_limit_spent"
     TOKEN_LIMIT_SPENT = "token_limit_spent"  # noqa: S105 - a reason, not a secret
@@ -55,6 +60,7 @@ class ReasonCode(StrEnum):
     INPUT_MASKED = "input_masked"
     OUTPUT_BLOCKED = "output_blocked"
     OUTPUT_MASKED = "output_masked"
+    OUTPUT_CLASS_TOO_HIGH = "output_class_too_high"
     # route, forward
     NO_UPSTREAM = "no_upstream"
     OPERATION_UNSUPPORTED_BY_UPSTREAM = "operation_unsupported_by_upstream"

@@ -48,6 +48,17 @@ class DataClass(IntEnum):
             raise ValueError(f"expected one of {expected}, got `{label[:32]}`") from error
 
 
+class ClassSource(StrEnum):
+    """What a call's class comes from: the highest of these decides."""
+
+    __hash__ = str.__hash__  # written into each record; the enum's own is Python
+
+    DEFAULT = "default"
+    HEADER = "header"
+    PRINCIPAL = "principal"
+    CONTENT = "content"
+
+
 class TokenUsage(Struct, frozen=True):
     """Tokens of one call, as the upstream counted them; `estimated` when it did not say."""
 

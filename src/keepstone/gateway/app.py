@@ -19,6 +19,7 @@ from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, Sto
 from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
+from keepstone.gateway.admit import admit_answer, answer_findings
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import Failure, Forwarder
@@ -232,6 +233,8 @@ class Gateway:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
             refusal, written = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message), b""
         call.inspect_ns += self._now() - started
+        if refusal is None and call.findings:
+            refusal = admit_answer(call, answer_findings(call))
         if refusal is not None:
             await self._refuse(call, refusal, send)
             return

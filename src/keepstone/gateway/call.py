@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
-from keepstone.core.exchange import DataClass, TokenUsage
+from keepstone.core.exchange import ClassSource, DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import Body
@@ -20,7 +20,7 @@ from keepstone.guard.guardrail import Direction, Guardrail
 from keepstone.guard.leak import SystemPrompt
 from keepstone.guard.surrogates import Surrogates
 from keepstone.ledger.record import FindingNote
-from keepstone.policy.admission import ModelRoute
+from keepstone.policy.rules import ModelRoute
 from keepstone.policy.schema.transforms import ResponseChange
 
 _ids = random.Random()  # noqa: S311 - seeded by the system; ids must be unique, not unguessable
@@ -46,6 +46,9 @@ class Call(Struct):
     spoken: Body | None = None
     principal: Principal = NOBODY
     data_class: DataClass = DataClass.RESTRICTED
+    class_source: ClassSource = ClassSource.DEFAULT
+    stated_class: DataClass | None = None  # before the content raised it
+    purpose: str = ""
     model: ModelRoute | None = None
     guardrails: tuple[Guardrail, ...] = ()
     blocker: Guardrail | None = None
@@ -69,6 +72,7 @@ class Call(Struct):
     status: int = 0
     retry_after: int | None = None
     original_status: int | None = None
+    cleared: tuple[str, ...] = ()  # the upstreams that `admit` lets it go to
     candidates: tuple[str, ...] = ()
     upstream: str = ""
     upstream_model: str = ""

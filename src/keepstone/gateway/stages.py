@@ -12,6 +12,15 @@ from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import DataClass, Operation
+from keepstone.gateway.admit import (
+    admit_raised,
+    decide_admission,
+    may_state_purpose_later,
+    purpose_of_body,
+    purpose_of_headers,
+    raise_class,
+    states_purpose_in_body,
+)
 from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import Call
 from keepstone.gateway.charge import expected
@@ -25,7 +34,6 @@ from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked
 from keepstone.gateway.wire.slots import decode_document
-from keepstone.policy.admission import CallFacts
 from keepstone.store.keys import KeyRing
 
 BEARER = b"bearer "
@@ -68,15 +76,30 @@ def admit(call: Call, stores: Stores) -> Decision | None:
         return Decision.refuse(ReasonCode.OPERATION_UNKNOWN, "no operation of Bedrock Runtime has this path")
     label = call.headers.get(DATA_CLASS)
     try:
-        call.data_class = policy.effective_class(call.principal, label.decode("latin-1") if label else None)
+        call.data_class, call.class_source = policy.classify(
+            call.principal, label.decode("latin-1") if label else None
+        )
     except ValueError:  # its text quotes the header, which may hold anything
         expected = ", ".join(each.label for each in DataClass)
         message = f"header `{DATA_CLASS_NAME}` names no data class, expected one of {expected}"
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, message)
+    if policy.purposes:
+        refusal = purpose_of_headers(call)
+        if refusal is not None:
+            return refusal
     call.model = policy.model(route.model_id) if route.model_id else None
-    decision = policy.admit(CallFacts(call.principal, route.operation, route.model_id, call.data_class))
-    call.decision = decision
-    return None if decision.allowed else decision
+    refusal = decide_admission(call)
+    if refusal is not None and may_state_purpose_later(call, refusal):
+        return None
+    return refusal
+
+
+def admit_body(call: Call, stores: Stores) -> Decision | None:
+    """Decide again with the purpose that the body states, where a policy knows purposes."""
+    if not call.active.policy.purposes or not states_purpose_in_body(call):
+        return None
+    refusal = purpose_of_body(call)
+    return refusal if refusal is not None else decide_admission(call)
 
 
 def parse(call: Call, stores: Stores) -> Decision | None:
@@ -154,6 +177,8 @@ def inspect_input(call: Call, stores: Stores) -> Decision | None:
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
     finally:
         call.inspect_ns += stores.clock.monotonic_ns() - started
+    if call.findings and raise_class(call) and decision is None:
+        return admit_raised(call)
     return decision
 
 
@@ -161,14 +186,18 @@ def route(call: Call, stores: Stores) -> Decision | None:
     """Choose the upstreams that may be asked, in the order in which they are tried."""
     if call.model is None:  # the text goes to no model
         return None
-    call.candidates = call.model.upstreams
+    call.candidates = call.cleared
     return None
 
 
 BEFORE_BODY: tuple[tuple[str, Stage], ...] = (("identify", identify), ("admit", admit))
 """What is decided before a byte of the body is read, so that strangers cannot make the gateway work."""
 
-AFTER_BODY: tuple[tuple[str, Stage], ...] = (("parse", parse), ("budget", budget))
+AFTER_BODY: tuple[tuple[str, Stage], ...] = (
+    ("parse", parse),
+    ("admit", admit_body),
+    ("budget", budget),
+)
 """What is decided with the whole request at hand."""
 
 
@@ -183,7 +212,13 @@ OF_BEDROCK = Way(BEFORE_BODY, AFTER_BODY)
 
 OF_DIALECT = Way(
     (("identify", identify),),
-    (("parse", translate), ("admit", admit), ("parse", guard), ("budget", budget)),
+    (
+        ("parse", translate),
+        ("admit", admit),
+        ("admit", admit_body),
+        ("parse", guard),
+        ("budget", budget),
+    ),
 )
 """Other protocols name the model in the body: it is read for known callers only, and admitted after that."""
 

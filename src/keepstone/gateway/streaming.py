@@ -7,10 +7,12 @@ end on are held for `finish`, so that the record can be durable before the calle
 """
 
 import time
+from collections.abc import Sequence
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import UpstreamError
 from keepstone.gateway import answer
+from keepstone.gateway.admit import admit_answer, answer_findings
 from keepstone.gateway.bodies import Body, Document, StreamState
 from keepstone.gateway.call import Call
 from keepstone.gateway.findings import blocking, note_findings
@@ -27,6 +29,7 @@ from keepstone.guard.guardrail import Direction, Outcome
 from keepstone.guard.leak import LeakStream
 from keepstone.guard.stream import StreamScanner
 from keepstone.guard.surrogates import StreamRestorer, Surrogates
+from keepstone.policy.detected import Found
 from keepstone.policy.schema.guardrails import StreamScan
 from keepstone.policy.schema.transforms import AppendText, DropReasoning
 
@@ -194,9 +197,9 @@ class GovernedStream:
 
     def _text(self, event_type: str, document: Document, delta: Delta) -> bytes:
         channel = self._channel(event_type, document, delta)
-        released = channel.feed(delta.text)
+        released = channel.feed(delta.text) + (channel.finish() if delta.final else "")
+        self._check_class(channel)
         if delta.final:
-            released += channel.finish()
             self._keep_findings(self._channels.pop(delta.channel))
             self._ended = True
             self._check(channel)  # the family's last event: its end must not stand before the block
@@ -223,6 +226,7 @@ class GovernedStream:
                 )
             else:
                 text = channel.finish()
+                self._check_class(channel)
                 self._check(channel)
                 if text:
                     self._mark(channel.delta)
@@ -279,7 +283,19 @@ class GovernedStream:
         refusal = inspect_slots(self._call, slots, Direction.OUTPUT, self._metrics)
         if refusal is not None:
             raise Blocked(output_blocked(self._call, refusal))
+        self._admit(answer_findings(self._call))
         restore_slots(self._call, slots)
+
+    def _check_class(self, channel: _Channel) -> None:
+        """End the stream before a find leaves whose class the caller may not see."""
+        for scanner in channel.scanners:
+            if scanner.has_findings and not scanner.blocked:
+                self._admit(scanner.findings)
+
+    def _admit(self, findings: Sequence[Found]) -> None:
+        refusal = admit_answer(self._call, findings)
+        if refusal is not None:
+            raise Blocked(refusal)
 
     def _check(self, channel: _Channel, released: bytes = b"") -> None:
         for guardrail, scanner in zip(self._call.guardrails, channel.scanners, strict=True):

@@ -50,6 +50,11 @@ class StreamScanner:
         return Outcome.NONE if self._behind and outcome is Outcome.ANONYMIZED else outcome
 
     @property
+    def has_findings(self) -> bool:
+        """Say whether anything was found up to the last cut."""
+        return bool(self._counts)
+
+    @property
     def buffered(self) -> bool:
         """Say whether everything is held until the end, as asked or because a pattern has no bound."""
         return self._window is None

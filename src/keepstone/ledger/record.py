@@ -96,8 +96,10 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One record: a call (`exchange`), a stream's start and end (`opened`, `closed`), or an `event`.
 
     `id` is the request id that the caller saw (`x-amzn-requestid`); `opened` and `closed` of one stream share
-    it. `time` is RFC 3339 in UTC with microseconds. `status` is the HTTP status. `protocol` is the dialect
-    that the caller spoke, such as `openai.chat`; empty for Bedrock's own.
+    it. `time` is RFC 3339 in UTC with microseconds. `status` is the HTTP status. `class_from` says what the
+    data class comes from: `default`, `header`, `principal` or `content`; `stated_class` is what it was before
+    the content raised it. `protocol` is the dialect that the caller spoke, such as `openai.chat`; empty for
+    Bedrock's own.
     """
 
     v: Literal[1] = msgspec.field(default=1)
@@ -108,6 +110,9 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     operation: str = ""
     model: str = ""
     data_class: str = ""
+    class_from: str = ""
+    stated_class: str = ""
+    purpose: str = ""
     policy: str = ""
     outcome: Literal["", "allow", "transform", "refuse"] = ""
     stage: str = ""

@@ -1,165 +1,70 @@
-"""Roles and rules as compared values, and the one decision they make about a call.
+"""The one decision about a call: may it be made, and to which of the model's upstreams may it go.
 
 A denial of any role overrides every allowance; a call that no rule allows is refused; a caller whose roles
 are not all defined is refused, since the missing role's denials are unknown. Denials compare without letter
-case and know a model by all its names (`model_ids`), allowances by what they say.
+case and know a model by all its names (`model_ids`), allowances by what they say. An upstream whose region is
+not known fits no allowance for regions and every denial of them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-
-from msgspec import Struct
+from dataclasses import dataclass
 
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
-from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.model_ids import Glob, is_pattern, names_for_denial, names_of
-from keepstone.policy.routing import RouteRules
-from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
+from keepstone.policy.model_ids import Glob, names_for_denial, names_of
+from keepstone.policy.rules import Allowance, CallFacts, Denial, ModelRoute, Place, RoleRules
+from keepstone.policy.times import TimeWindow
 
-
-class CallFacts(Struct, frozen=True):
-    """What the decision rests on; `model_id` is empty for an operation without a model."""
-
-    principal: Principal
-    operation: Operation
-    model_id: str
-    data_class: DataClass
+PURPOSE_CODES = frozenset({ReasonCode.PURPOSE_REQUIRED, ReasonCode.PURPOSE_NOT_ALLOWED})
+"""Refusals that a purpose stated later, in the body, can turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRoute:
-    """One entry of `models`: where its calls go, up to which class, inspected by what."""
+class Admitted:
+    """The decision about a call, and the upstreams that it may go to, in the policy's order."""
 
-    id: str
-    upstreams: tuple[str, ...]
-    max_data_class: DataClass
-    guardrail: str
-    upstream_ids: Mapping[str, str]
-    path: str
-    glob: Glob
-    rules: RouteRules = field(default_factory=RouteRules)
-
-    @property
-    def is_pattern(self) -> bool:
-        """Say whether the entry stands for a family of models."""
-        return is_pattern(self.id)
-
-    def upstream_id(self, upstream: str, model_id: str) -> str:
-        """Return the model's id at an upstream: the one written in the policy, or the caller's."""
-        return self.upstream_ids.get(upstream, model_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """A compiled `allow` rule; `operations` is empty for all of them."""
-
-    role: str
-    globs: tuple[Glob, ...]
-    operations: frozenset[str]
-    ceiling: DataClass
-    path: str
-
-    def may_operate(self, operation: Operation) -> bool:
-        """Say whether the rule speaks of this operation."""
-        return not self.operations or operation in self.operations
-
-    @property
-    def up_to(self) -> str:
-        """Return the rule as a phrase: who may use what, up to which class."""
-        return f"{self._who_may_use} up to {self.ceiling.label}"
-
-    @property
-    def only_by(self) -> str:
-        """Return the rule as a phrase: who may use what, by which operations."""
-        return f"{self._who_may_use} by {', '.join(sorted(self.operations))} only"
-
-    @property
-    def _who_may_use(self) -> str:
-        return f"role `{self.role}` may use {', '.join(f'`{each.pattern}`' for each in self.globs)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """A compiled `deny` rule; `above` is the highest class it lets pass, or none."""
-
-    role: str
-    globs: tuple[Glob, ...]
-    operations: frozenset[str]
-    above: DataClass | None
-    because: str
-    path: str
-
-    def hits(self, operation: Operation, data_class: DataClass, names: tuple[str, ...]) -> bool:
-        """Say whether the rule forbids the call; without a model only a rule for all models does."""
-        if self.operations and operation not in self.operations:
-            return False
-        if self.above is not None and data_class <= self.above:
-            return False
-        if not names:
-            return any(glob.pattern == "*" for glob in self.globs)
-        return any(glob.matches_any(names) for glob in self.globs)
-
-
-@dataclass(frozen=True, slots=True)
-class RoleRules:
-    """All rules of one role."""
-
-    allow: tuple[Allowance, ...]
-    deny: tuple[Denial, ...]
-
-
-def compile_roles(roles: Mapping[str, Role]) -> dict[str, RoleRules]:
-    """Return the rules of every role by its name."""
-    return {
-        name: RoleRules(
-            tuple(
-                _allowance(name, rule, f"identities.roles.{name}.allow[{n}]")
-                for n, rule in enumerate(role.allow)
-            ),
-            tuple(
-                _denial(name, rule, f"identities.roles.{name}.deny[{n}]") for n, rule in enumerate(role.deny)
-            ),
-        )
-        for name, role in roles.items()
-    }
-
-
-def _operations(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset() if "*" in names else frozenset(names)
-
-
-def _allowance(role: str, rule: AllowRule, path: str) -> Allowance:
-    globs = tuple(Glob(each) for each in rule.models)
-    return Allowance(role, globs, _operations(rule.operations), DataClass.parse(rule.max_data_class), path)
-
-
-def _denial(role: str, rule: DenyRule, path: str) -> Denial:
-    globs = tuple(Glob(each.lower()) for each in rule.models)
-    above = None if rule.above is None else DataClass.parse(rule.above)
-    return Denial(role, globs, _operations(rule.operations), above, rule.because, path)
+    decision: Decision
+    upstreams: tuple[str, ...] = ()
 
 
 class Admission:
-    """Decides calls against the roles' rules; holds no state."""
+    """Decides calls against the roles' rules; holds no state.
 
-    def __init__(self, roles: Mapping[str, RoleRules]) -> None:
+    `placed` says that upstreams differ: a rule names regions, or an upstream has a clearance of its own.
+    """
+
+    def __init__(
+        self, roles: Mapping[str, RoleRules], *, cleared_apart: bool = False, require_purpose: bool = False
+    ) -> None:
         self._roles = roles
+        self._require_purpose = require_purpose
+        self.placed = cleared_apart or any(each.regional for each in roles.values())
+        self.windows: tuple[TimeWindow, ...] = tuple(
+            dict.fromkeys(window for each in roles.values() for window in each.windows)
+        )
 
-    def decide(self, facts: CallFacts, route: ModelRoute | None) -> Decision:
+    def decide(self, facts: CallFacts, route: ModelRoute | None) -> Admitted:
         """Return the decision with its deciding ground first; `route` is the model's entry, if it has one."""
         if facts.operation is Operation.APPLY_GUARDRAIL:
-            return self._role_refusal(facts) or self._decide_without_model(facts)
+            return Admitted(self._of_caller(facts, ()) or self._decide_without_model(facts))
         if route is None:
-            return Decision.refuse(
-                ReasonCode.MODEL_UNKNOWN, f"the policy has no model `{facts.model_id[:256]}`", "models"
-            )
+            message = f"the policy has no model `{facts.model_id[:256]}`"
+            return Admitted(Decision.refuse(ReasonCode.MODEL_UNKNOWN, message, "models"))
+        refusal = self._of_caller(facts, names_of(facts.model_id))
+        if refusal is not None:
+            return Admitted(refusal)
+        if not self.placed:
+            decision = self._decide_at(facts, route, None)
+            return Admitted(decision, route.upstreams if decision.allowed else ())
+        return _gathered([(each.name, self._decide_at(facts, route, each)) for each in route.places], route)
+
+    def may_receive(self, facts: CallFacts, place: Place | None) -> Decision:
+        """Decide whether an answer of a class may reach the caller: the model's clearance is not asked."""
         return (
-            self._role_refusal(facts)
-            or _scope_refusal(facts, names_of(facts.model_id))
-            or self._denial_refusal(facts, names_for_denial(facts.model_id))
-            or _clearance_refusal(facts, route)
-            or self._decide_by_allowances(facts)
+            self._of_caller(facts, names_of(facts.model_id))
+            or self._denial_refusal(facts, names_for_denial(facts.model_id), place)
+            or self._decide_by_allowances(facts, place)
         )
 
     def rules_of(self, principal: Principal) -> Iterator[Denial | Allowance]:
@@ -170,6 +75,16 @@ class Admission:
         for rules in known:
             yield from rules.allow
 
+    def _of_caller(self, facts: CallFacts, names: tuple[str, ...]) -> Decision | None:
+        return self._role_refusal(facts) or _scope_refusal(facts, names) or self._purpose_refusal(facts)
+
+    def _decide_at(self, facts: CallFacts, route: ModelRoute, place: Place | None) -> Decision:
+        return (
+            self._denial_refusal(facts, names_for_denial(facts.model_id), place)
+            or _clearance_refusal(facts, route, place)
+            or self._decide_by_allowances(facts, place)
+        )
+
     def _role_refusal(self, facts: CallFacts) -> Decision | None:
         if not facts.principal.roles:
             return Decision.refuse(ReasonCode.ROLE_UNKNOWN, "the caller holds no role", "identities.roles")
@@ -179,26 +94,38 @@ class Admission:
                 return Decision.refuse(ReasonCode.ROLE_UNKNOWN, message, "identities.roles")
         return None
 
+    def _purpose_refusal(self, facts: CallFacts) -> Decision | None:
+        if not self._require_purpose or facts.purpose:
+            return None
+        message = "the call states no purpose; send it in the header `X-Keepstone-Purpose`"
+        return Decision.refuse(ReasonCode.PURPOSE_REQUIRED, message, "data.require_purpose")
+
     def _decide_without_model(self, facts: CallFacts) -> Decision:
-        """Admit by operation alone: the text goes to no model, so neither models nor classes bound it."""
-        refusal = _scope_refusal(facts, ()) or self._denial_refusal(facts, ())
+        """Admit by operation alone: the text goes to no model, so no model, class or region bounds it."""
+        refusal = self._denial_refusal(facts, (), None)
         if refusal is not None:
             return refusal
+        near: list[Reason] = []
         for rule in self._allowances(facts):
             if rule.may_operate(facts.operation):
-                return Decision.allow(f"role `{rule.role}` may use {facts.operation}", rule.path)
-        return _no_rule(facts, f"{facts.operation}")
+                unmet = _unmet(rule, facts, None)
+                if unmet is None:
+                    return Decision.allow(f"role `{rule.role}` may use {facts.operation}", rule.path)
+                near.append(unmet)
+        return _nearly(near) or _no_rule(facts, f"{facts.operation}")
 
-    def _denial_refusal(self, facts: CallFacts, names: tuple[str, ...]) -> Decision | None:
+    def _denial_refusal(
+        self, facts: CallFacts, names: tuple[str, ...], place: Place | None
+    ) -> Decision | None:
         hits = [
             _denied(facts, rule)
             for role in facts.principal.roles
             for rule in self._roles[role].deny
-            if rule.hits(facts.operation, facts.data_class, names)
+            if rule.hits(facts, names, place)
         ]
         return Decision(Outcome.REFUSE, tuple(hits)) if hits else None
 
-    def _decide_by_allowances(self, facts: CallFacts) -> Decision:
+    def _decide_by_allowances(self, facts: CallFacts, place: Place | None) -> Decision:
         names = names_of(facts.model_id)
         near: list[Reason] = []
         for rule in self._allowances(facts):
@@ -211,14 +138,27 @@ class Admission:
                 message = f"{rule.up_to}, this call is {facts.data_class.label}"
                 near.insert(0, Reason(ReasonCode.DATA_CLASS_TOO_HIGH, message, rule.path))
             else:
-                return Decision.allow(rule.up_to, rule.path)
-        if near:
-            return Decision(Outcome.REFUSE, tuple(near))
-        return _no_rule(facts, f"`{facts.model_id[:256]}` by {facts.operation}")
+                unmet = _unmet(rule, facts, place)
+                if unmet is None:
+                    return Decision.allow(rule.up_to, rule.path)
+                near.insert(0, unmet)
+        return _nearly(near) or _no_rule(facts, f"`{facts.model_id[:256]}` by {facts.operation}")
 
     def _allowances(self, facts: CallFacts) -> Iterator[Allowance]:
         for role in facts.principal.roles:
             yield from self._roles[role].allow
+
+
+def _gathered(decisions: list[tuple[str, Decision]], route: ModelRoute) -> Admitted:
+    """Join the decisions about a model's upstreams: those that refuse are left out, one is enough."""
+    open_ones = [(name, decision) for name, decision in decisions if decision.allowed]
+    if open_ones:
+        return Admitted(open_ones[0][1], tuple(name for name, _ in open_ones))
+    reasons = dict.fromkeys(reason for _, decision in decisions for reason in decision.reasons)
+    if not reasons:
+        message = f"model `{route.id}` has no upstream in the regions that are asked for"
+        reasons = {Reason(ReasonCode.REGION_NOT_ALLOWED, message, f"{route.path}.upstreams"): None}
+    return Admitted(Decision(Outcome.REFUSE, tuple(reasons)))
 
 
 def _scope_refusal(facts: CallFacts, names: tuple[str, ...]) -> Decision | None:
@@ -238,21 +178,51 @@ def _scope_refusal(facts: CallFacts, names: tuple[str, ...]) -> Decision | None:
     return None
 
 
-def _clearance_refusal(facts: CallFacts, route: ModelRoute) -> Decision | None:
-    if facts.data_class <= route.max_data_class:
+def _clearance_refusal(facts: CallFacts, route: ModelRoute, place: Place | None) -> Decision | None:
+    label = facts.data_class.label
+    if facts.data_class > route.max_data_class:
+        message = f"model `{route.id}` is cleared up to {route.max_data_class.label}, this call is {label}"
+        return Decision.refuse(ReasonCode.DATA_CLASS_TOO_HIGH, message, f"{route.path}.max_data_class")
+    if place is None or place.max_data_class is None or facts.data_class <= place.max_data_class:
         return None
-    limit, label = route.max_data_class.label, facts.data_class.label
-    message = f"model `{route.id}` is cleared up to {limit}, this call is {label}"
-    return Decision.refuse(ReasonCode.DATA_CLASS_TOO_HIGH, message, f"{route.path}.max_data_class")
+    where = f" in {place.region}" if place.region else ""
+    limit = place.max_data_class.label
+    message = f"upstream `{place.name}`{where} is cleared up to {limit}, this call is {label}"
+    path = f"upstreams.{place.name}.max_data_class"
+    return Decision.refuse(ReasonCode.DATA_CLASS_TOO_HIGH, message, path)
+
+
+def _unmet(rule: Allowance, facts: CallFacts, place: Place | None) -> Reason | None:
+    """Return which of an allowance's conditions the call does not meet, `None` when it meets them all."""
+    when = rule.when
+    if when is None:
+        return None
+    if not when.for_purpose(facts):
+        stated = f"is for `{facts.purpose}`" if facts.purpose else "states no purpose"
+        message = f"{rule.only_when}, this call {stated}"
+        return Reason(ReasonCode.PURPOSE_NOT_ALLOWED, message, f"{rule.path}.purposes")
+    if not when.within_times(facts):
+        message = f"{rule.only_when}, it is another time now"
+        return Reason(ReasonCode.OUTSIDE_HOURS, message, f"{rule.path}.times")
+    if not when.in_region(place, unknown=False):
+        assert place is not None  # noqa: S101 - without a place every region is right
+        where = f"is in `{place.region}`" if place.region else "has no known region"
+        message = f"{rule.only_when}, upstream `{place.name}` {where}"
+        return Reason(ReasonCode.REGION_NOT_ALLOWED, message, f"{rule.path}.regions")
+    return None
 
 
 def _denied(facts: CallFacts, rule: Denial) -> Reason:
     what = ", ".join(f"`{each.pattern}`" for each in rule.globs)
     above = "" if rule.above is None else f" above {rule.above.label}, this call is {facts.data_class.label}"
+    when = "" if rule.when is None else f" {rule.when.only_when}"
     because = f": {rule.because}" if rule.because else ""
-    return Reason(
-        ReasonCode.DENIED_BY_RULE, f"role `{rule.role}` is denied {what}{above}{because}", rule.path
-    )
+    message = f"role `{rule.role}` is denied {what}{above}{when}{because}"
+    return Reason(ReasonCode.DENIED_BY_RULE, message, rule.path)
+
+
+def _nearly(near: list[Reason]) -> Decision | None:
+    return Decision(Outcome.REFUSE, tuple(near)) if near else None
 
 
 def _no_rule(facts: CallFacts, what: str) -> Decision:

@@ -10,19 +10,22 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from keepstone.core.decision import Decision
-from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.exchange import ClassSource, DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
+from keepstone.policy.admission import Admission, Admitted
+from keepstone.policy.detected import DetectedClasses, compile_classes
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.limits import LimitRule, compile_limit
 from keepstone.policy.load import LoadedPolicy
 from keepstone.policy.model_ids import Glob, names_of
 from keepstone.policy.prices import PriceBook
 from keepstone.policy.routing import route_rules
+from keepstone.policy.rules import CallFacts, ModelRoute, Place, compile_roles
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Durability
 from keepstone.policy.schema.upstreams import BedrockUpstream
+from keepstone.policy.times import WindowClock
 from keepstone.policy.transforms import TransformRule, compile_transforms
 
 MEMO_SIZE = 4096
@@ -94,10 +97,13 @@ class CompiledPolicy:
     default_class: DataClass
     routes: tuple[ModelRoute, ...]
     admission: Admission
+    purposes: frozenset[str]
+    detected: DetectedClasses
+    _clock: WindowClock | None
     _exact: Mapping[str, ModelRoute]
     _patterns: tuple[ModelRoute, ...]
     _models: dict[str, ModelRoute] = field(default_factory=dict)
-    _decisions: dict[object, Decision] = field(default_factory=dict)
+    _decisions: dict[object, Admitted] = field(default_factory=dict)
     _limits: dict[object, tuple[LimitRule, ...]] = field(default_factory=dict)
     _transforms: dict[object, tuple[TransformRule, ...]] = field(default_factory=dict)
 
@@ -112,20 +118,31 @@ class CompiledPolicy:
 
     def admit(self, facts: CallFacts) -> Decision:
         """Decide whether the call may be made; the same facts always give the same decision."""
+        return self.admission_of(facts).decision
+
+    def admission_of(self, facts: CallFacts) -> Admitted:
+        """Decide whether the call may be made, and to which upstreams it may go.
+
+        Time counts by which windows are open, so that the memo stays small and right.
+        """
         principal = facts.principal
-        key = (
+        key: tuple[object, ...] = (
             principal.roles,
             facts.model_id,
             facts.operation,
             facts.data_class,
             principal.models,
             principal.operations,
+            facts.purpose,
+            facts.consent,
         )
-        decision = self._decisions.get(key)
-        if decision is None:
-            decision = self.admission.decide(facts, self.model(facts.model_id))
-            _remember(self._decisions, key, decision)
-        return decision
+        if self._clock is not None:
+            key = (*key, self._clock.state(facts.wall_ns))
+        admitted = self._decisions.get(key)
+        if admitted is None:
+            admitted = self.admission.decide(facts, self.model(facts.model_id))
+            _remember(self._decisions, key, admitted)
+        return admitted
 
     def limits_of(self, principal: Principal, model_id: str) -> tuple[LimitRule, ...]:
         """Return the limits that a call counts against, in the document's order."""
@@ -149,13 +166,23 @@ class CompiledPolicy:
             _remember(self._transforms, key, found)
         return found
 
-    def effective_class(self, principal: Principal, header_value: str | None) -> DataClass:
-        """Return the class of a call: what it states or the default, and at least the caller's own.
+    def classify(self, principal: Principal, header_value: str | None) -> tuple[DataClass, ClassSource]:
+        """Return the class of a call before its content is seen, and what it comes from.
 
-        Raises `ValueError` for a label that is not a class.
+        It is what the call states or the default, and at least the caller's own. Raises `ValueError` for a
+        label that is not a class.
         """
-        stated = self.default_class if header_value is None else DataClass.parse(header_value.strip())
-        return max(stated, principal.data_class)
+        if header_value is None:
+            stated, source = self.default_class, ClassSource.DEFAULT
+        else:
+            stated, source = DataClass.parse(header_value.strip()), ClassSource.HEADER
+        if principal.data_class > stated:
+            return principal.data_class, ClassSource.PRINCIPAL
+        return stated, source
+
+    def effective_class(self, principal: Principal, header_value: str | None) -> DataClass:
+        """Return the class of `classify` alone."""
+        return self.classify(principal, header_value)[0]
 
     def _find(self, model_id: str) -> ModelRoute | None:
         names = names_of(model_id)
@@ -175,6 +202,7 @@ def _remember(memo: dict[_K, _V], key: _K, value: _V) -> None:
 def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
     """Return the policy in force for a loaded document."""
     document = loaded.document
+    admission = _admission(document)
     routes = _routes(document)
     lifetime = document.identities.keys
     return CompiledPolicy(
@@ -196,7 +224,10 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         keys=KeyBounds(parse_duration(lifetime.default_lifetime), parse_duration(lifetime.max_lifetime)),
         default_class=DataClass.parse(document.data.default_class),
         routes=routes,
-        admission=Admission(compile_roles(document.identities.roles)),
+        admission=admission,
+        purposes=frozenset(document.purposes),
+        detected=compile_classes(document.data),
+        _clock=WindowClock(admission.windows) if admission.windows else None,
         _exact=MappingProxyType({each.id: each for each in routes if not each.is_pattern}),
         _patterns=tuple(each for each in routes if each.is_pattern),
     )
@@ -213,6 +244,7 @@ def _routes(document: Policy) -> tuple[ModelRoute, ...]:
             path=f"models[{number}]",
             glob=Glob(model.id),
             rules=route_rules(model, document.gateway),
+            places=tuple(_place(document, each) for each in model.upstreams),
         )
         for number, model in enumerate(document.models)
     )
@@ -222,6 +254,20 @@ def _regions(document: Policy) -> dict[str, str]:
     return {
         name: each.region for name, each in document.upstreams.items() if isinstance(each, BedrockUpstream)
     }
+
+
+def _admission(document: Policy) -> Admission:
+    return Admission(
+        compile_roles(document.identities.roles),
+        cleared_apart=any(each.max_data_class is not None for each in document.upstreams.values()),
+        require_purpose=document.data.require_purpose,
+    )
+
+
+def _place(document: Policy, name: str) -> Place:
+    upstream = document.upstreams[name]
+    label = upstream.max_data_class
+    return Place(name, upstream.region, None if label is None else DataClass.parse(label))
 
 
 def _rates(rates: Rates) -> RateBounds:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from keepstone.core.decision import Decision
-from keepstone.core.exchange import Operation
-from keepstone.policy.admission import Allowance, CallFacts, Denial
+from keepstone.core.exchange import DataClass, Operation
 from keepstone.policy.compile import CompiledPolicy
+from keepstone.policy.detected import compile_classes
 from keepstone.policy.model_ids import names_for_denial, names_of
+from keepstone.policy.personas import PERSONAS
+from keepstone.policy.rules import Allowance, CallFacts, Denial
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
     Action,
@@ -60,6 +62,8 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
     sections = [
         Section("Organisation", tuple(_organisation(policy))),
         *(Section(f"Role {name}", tuple(_role(role))) for name, role in roles),
+        Section("Purposes", tuple(_purposes(policy))),
+        Section("Classes of content", tuple(_classes(policy))),
         Section("Models", tuple(_model(each, policy) for each in policy.models)),
         *(
             Section(f"Guardrail {name}", tuple(_guardrail(guardrail)))
@@ -87,7 +91,7 @@ def _says(rule: Allowance | Denial, facts: CallFacts) -> str:
     without_model = facts.operation is Operation.APPLY_GUARDRAIL
     if isinstance(rule, Denial):
         names = () if without_model else names_for_denial(facts.model_id)
-        return "denies the call" if rule.hits(facts.operation, facts.data_class, names) else "does not apply"
+        return "denies the call" if rule.hits(facts, names) else "does not apply"
     if not rule.may_operate(facts.operation):
         return f"does not speak of {facts.operation}"
     if without_model:
@@ -96,7 +100,7 @@ def _says(rule: Allowance | Denial, facts: CallFacts) -> str:
         return "is about other models"
     if facts.data_class > rule.ceiling:
         return f"allows up to {rule.ceiling.label} only"
-    return "allows the call"
+    return f"allows the call {rule.when.only_when}" if rule.when else "allows the call"
 
 
 def _organisation(policy: Policy) -> Iterator[str]:
@@ -110,47 +114,80 @@ def _organisation(policy: Policy) -> Iterator[str]:
     yield f"API keys live {keys.default_lifetime} unless stated, at most {keys.max_lifetime}."
 
 
+def _purposes(policy: Policy) -> Iterator[str]:
+    for name, purpose in policy.purposes.items():
+        basis = f", on the basis of {purpose.legal_basis} (GDPR Art. 6)" if purpose.legal_basis else ""
+        yield f"`{name}`: {purpose.description}{basis}."
+    if policy.data.require_purpose:
+        yield "A call that states none of these is refused."
+
+
+def _classes(policy: Policy) -> Iterator[str]:
+    """Say what each find makes of a call: what is noted and goes on counts in full, what is masked less."""
+    classes = compile_classes(policy.data)
+    yield "The highest of header, principal and content counts; what content raises is decided again."
+    for data_class in reversed(DataClass):
+        kinds = sorted(kind for kind, each in classes.table.items() if each is data_class)
+        if kinds and data_class is not DataClass.PUBLIC:
+            yield f"Found in clear, {_listed(kinds)} make a call {data_class.label}."
+    if classes.masked is None:
+        yield "A mask lowers nothing: the class of what was found stays."
+    else:
+        yield f"Masked, they make a call at most {classes.masked.label}."
+
+
 def _role(role: Role) -> Iterator[str]:
     if role.description:
         yield f"Who: {role.description}."
+    if role.persona is not None:
+        yield f"Persona {role.persona.value}: {PERSONAS[role.persona].means}."
     for denial in role.deny:
         yield _denial(denial)
     for rule in role.allow:
         yield _allowance(rule)
     if not role.allow:
-        yield "May do nothing."
+        yield "May call no model."
 
 
 def _allowance(rule: AllowRule) -> str:
     how = "every operation" if "*" in rule.operations else _listed(rule.operations)
-    return f"May use {_models(rule.models)} by {how}, with data up to {rule.max_data_class}."
+    return f"May use {_models(rule.models)} by {how}, with data up to {rule.max_data_class}{_when(rule)}."
 
 
 def _denial(rule: DenyRule) -> str:
     how = "" if "*" in rule.operations else f" by {_listed(rule.operations)}"
     above = f" with data above {rule.above}" if rule.above else ""
     because = f" ({rule.because})" if rule.because else ""
-    return f"Must not use {_models(rule.models)}{how}{above}{because}."
+    return f"Must not use {_models(rule.models)}{how}{above}{_when(rule)}{because}."
+
+
+def _when(rule: AllowRule | DenyRule) -> str:
+    purposes = f", for {' or '.join(rule.purposes)}" if rule.purposes else ""
+    regions = f", in {' or '.join(rule.regions)}" if rule.regions else ""
+    times = f", at {' or '.join(rule.times)}" if rule.times else ""
+    return purposes + regions + times
 
 
 def _model(model: Model, policy: Policy) -> str:
     ways = [
         f"`{name}` ({_where(policy.upstreams[name])})" for name in model.upstreams if name in policy.upstreams
     ]
+    only = f", which must be in {' or '.join(model.regions)}" if model.regions else ""
     return (
-        f"`{model.id}` is reached by {', then '.join(ways)}; cleared up to {model.max_data_class}; "
+        f"`{model.id}` is reached by {', then '.join(ways)}{only}; cleared up to {model.max_data_class}; "
         f"inspected by guardrail `{model.guardrail}`."
     )
 
 
 def _where(upstream: Upstream) -> str:
+    cleared = f", cleared up to {upstream.max_data_class}" if upstream.max_data_class else ""
     match upstream:
         case BedrockUpstream():
-            return f"Amazon Bedrock in {upstream.region}"
+            return f"Amazon Bedrock in {upstream.region}{cleared}"
         case OpenAIUpstream():
-            return f"the server at {upstream.base_url}"
+            return f"the server at {upstream.base_url}{cleared}"
         case DevUpstream():
-            return f"the development model, {upstream.behaviour}"
+            return f"the development model, {upstream.behaviour}{cleared}"
 
 
 def _guardrail(guardrail: Guardrail) -> Iterator[str]:

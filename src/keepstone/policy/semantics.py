@@ -14,6 +14,7 @@ import re2
 from keepstone.core.exchange import DataClass
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
+from keepstone.policy.personas import PERSONAS
 from keepstone.policy.problems import Fault, Path, Severity, shown
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
@@ -26,6 +27,7 @@ from keepstone.policy.schema.guardrails import (
 )
 from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
+from keepstone.policy.semantics_admission import ADMISSION_CHECKS
 from keepstone.policy.shape import nearest
 
 _LONGEST_WINDOW = "31d"
@@ -149,7 +151,7 @@ def _transforms_make_sense(policy: Policy) -> Iterator[Fault]:
 def _rules_match_models(policy: Policy) -> Iterator[Fault]:
     for name, role in policy.identities.roles.items():
         path: Path = ("identities", "roles", name)
-        if not role.allow:
+        if not role.allow and (role.persona is None or PERSONAS[role.persona].operations):
             yield _warning(path, f"role `{name}` allows nothing", "add an `allow` rule")
         rules = [("allow", n, allowance.models) for n, allowance in enumerate(role.allow)]
         rules += [("deny", n, denial.models) for n, denial in enumerate(role.deny)]
@@ -360,4 +362,5 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _masks_can_work,
     _upstreams_are_sound,
     _bounds_agree,
+    *ADMISSION_CHECKS,
 )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from keepstone.core.decision import ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.admission import Admission, CallFacts, ModelRoute, compile_roles
+from keepstone.policy.admission import Admission
 from keepstone.policy.model_ids import Glob
+from keepstone.policy.rules import CallFacts, ModelRoute, compile_roles
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from tests.laws import examples
 
@@ -56,7 +57,7 @@ def route(ceiling: DataClass = DataClass.RESTRICTED) -> ModelRoute:
 
 
 def decide(document: dict[str, Role], facts: CallFacts, ceiling: DataClass = DataClass.RESTRICTED):
-    return Admission(compile_roles(document)).decide(facts, route(ceiling))
+    return Admission(compile_roles(document)).decide(facts, route(ceiling)).decision
 
 
 def naive(document: dict[str, Role], facts: CallFacts, ceiling: DataClass) -> bool:
@@ -194,12 +195,12 @@ def test_the_deciding_rule_is_named_in_words(facts: CallFacts, code: str, path: 
 
 
 def test_a_model_without_an_entry_is_refused() -> None:
-    decision = Admission(compile_roles({"engineer": ENGINEER})).decide(call(), None)
+    decision = Admission(compile_roles({"engineer": ENGINEER})).decide(call(), None).decision
     assert decision.reason.code is ReasonCode.MODEL_UNKNOWN
 
 
 def test_an_empty_policy_refuses() -> None:
-    assert not Admission({}).decide(call(), route()).allowed
+    assert not Admission({}).decide(call(), route()).decision.allowed
 
 
 @settings(max_examples=examples(250))

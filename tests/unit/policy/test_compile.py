@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from keepstone.core.decision import ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.admission import CallFacts
 from keepstone.policy.compile import MEMO_SIZE, CompiledPolicy, compile_policy
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.load import load
+from keepstone.policy.rules import CallFacts
 from tests.unit.policy.documents import MINIMAL, loaded
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "keepstone.yaml"
@@ -126,7 +126,7 @@ def test_a_remembered_decision_is_the_decision(policy: CompiledPolicy) -> None:
     for roles, models, operations, operation, model_id, data_class in cases:
         principal = Principal("p", "key", roles, models, operations)
         facts = CallFacts(principal, operation, model_id, data_class)
-        expected = fresh.admission.decide(facts, fresh.model(model_id))
+        expected = fresh.admission.decide(facts, fresh.model(model_id)).decision
         assert policy.admit(facts) == policy.admit(facts) == expected
 
 

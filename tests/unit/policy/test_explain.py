@@ -4,10 +4,10 @@ import pytest
 
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.admission import CallFacts
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.explain import explain_decision, explain_document
 from keepstone.policy.load import load
+from keepstone.policy.rules import CallFacts
 from tests.unit.policy.documents import MINIMAL, loaded
 from tests.unit.policy.test_compile import EXAMPLE
 

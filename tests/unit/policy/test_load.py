@@ -30,8 +30,8 @@ VARIED = {
     "no kind": ("{kind: dev}", "{attempts: 1}", "error 9:8 upstreams.dev", "`kind` is missing"),
     "field of another kind": (
         "{kind: dev}",
-        "{kind: dev, region: us-east-1}",
-        "error 9:20 upstreams.dev.region",
+        "{kind: dev, profile: acme}",
+        "error 9:20 upstreams.dev.profile",
         "unknown field",
     ),
     "out of bounds": (

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.policy.admission import CallFacts
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.load import load_texts
+from keepstone.policy.rules import CallFacts
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import Action, PiiType
 from keepstone.policy.template import Answers, UpstreamKind, UseCase, default_policy, render

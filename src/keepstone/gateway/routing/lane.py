@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from keepstone.gateway.ports import Upstream
 from keepstone.gateway.routing.breaker import Breaker, State
 from keepstone.gateway.routing.retries import RetryBudget
-from keepstone.policy.admission import ModelRoute
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.routing import breaker_rules, retry_rules
+from keepstone.policy.rules import ModelRoute
 
 UNREACHABLE = frozenset({"upstream.connect", "upstream.tls", "upstream.credentials", "upstream.busy"})
 """Failures of the upstream as a whole; every other one is the model's there."""

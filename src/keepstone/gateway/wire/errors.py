@@ -68,6 +68,11 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.OUT_OF_KEY_SCOPE,
         ReasonCode.DATA_CLASS_TOO_HIGH,
         ReasonCode.PRICE_UNKNOWN,
+        ReasonCode.PURPOSE_REQUIRED,
+        ReasonCode.PURPOSE_NOT_ALLOWED,
+        ReasonCode.REGION_NOT_ALLOWED,
+        ReasonCode.OUTSIDE_HOURS,
+        ReasonCode.OUTPUT_CLASS_TOO_HIGH,
     ),
     "ResourceNotFoundException": (ReasonCode.MODEL_UNKNOWN, ReasonCode.GUARDRAIL_UNKNOWN),
     "ThrottlingException": (
@@ -79,6 +84,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     ),
     "ValidationException": (
         ReasonCode.REQUEST_MALFORMED,
+        ReasonCode.PURPOSE_UNKNOWN,
         ReasonCode.REQUEST_TOO_LARGE,
         ReasonCode.TRANSFORM_IMPOSSIBLE,
         ReasonCode.CONTENT_NOT_INSPECTABLE,

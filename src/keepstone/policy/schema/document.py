@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from keepstone.policy.schema.data import Data, Purpose
 from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
 from keepstone.policy.schema.limits import Limit, Price, Rates
 from keepstone.policy.schema.record import Record, Retention
 from keepstone.policy.schema.transforms import Transform
 from keepstone.policy.schema.upstreams import Model, Upstream
-from keepstone.policy.schema.words import Closed, DataClassName, Duration, Name
+from keepstone.policy.schema.words import Closed, Duration, Name
 
 
 class Organisation(Closed, frozen=True, kw_only=True):
@@ -30,14 +31,6 @@ class Organisation(Closed, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")], ...],
         Meta(description="whose law applies: `EU`, ISO 3166 codes of countries (`NO`) and parts (`US-CA`)"),
     ] = ()
-
-
-class Data(Closed, frozen=True, kw_only=True):
-    """How calls are classified."""
-
-    default_class: Annotated[
-        DataClassName, Meta(description="class of a call that states none in `X-Keepstone-Data-Class`")
-    ] = "Internal"
 
 
 class GatewayRules(Closed, frozen=True, kw_only=True):
@@ -65,6 +58,10 @@ class Policy(Closed, frozen=True, kw_only=True):
     upstreams: Annotated[dict[Name, Upstream], Meta(min_length=1)]
     models: Annotated[tuple[Model, ...], Meta(min_length=1)]
     data: Data = Data()
+    purposes: Annotated[
+        dict[Name, Purpose],
+        Meta(description="what calls may be for; without any, purposes are not looked at"),
+    ] = field(default_factory=dict)
     guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
     transforms: tuple[Transform, ...] = ()
     limits: tuple[Limit, ...] = ()

@@ -1,10 +1,31 @@
 """Who calls, and what each role may do."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
-from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name, OperationName
+from keepstone.policy.schema.words import (
+    Closed,
+    DataClassName,
+    Duration,
+    ModelGlob,
+    Name,
+    OperationName,
+    RegionGlob,
+    Window,
+)
+
+
+class Persona(StrEnum):
+    """What kind of person or program holds a role; bounds what the role may allow (docs/policy.md)."""
+
+    DATA_SCIENTIST = "data-scientist"
+    ML_ENGINEER = "ml-engineer"
+    APPLICATION = "application"
+    AUDITOR = "auditor"
+    SECURITY_OPERATOR = "security-operator"
+    BILLING = "billing"
 
 
 class AllowRule(Closed, frozen=True, kw_only=True):
@@ -13,6 +34,13 @@ class AllowRule(Closed, frozen=True, kw_only=True):
     models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)]
     operations: Annotated[tuple[OperationName, ...], Meta(min_length=1)] = ("*",)
     max_data_class: DataClassName = "Internal"
+    purposes: Annotated[
+        tuple[Name, ...], Meta(description="only calls that state one of these; empty: any, or none")
+    ] = ()
+    regions: Annotated[
+        tuple[RegionGlob, ...], Meta(description="only by upstreams in one of these regions; empty: any")
+    ] = ()
+    times: Annotated[tuple[Window, ...], Meta(description="only within one of these; empty: always")] = ()
 
 
 class DenyRule(Closed, frozen=True, kw_only=True):
@@ -23,6 +51,16 @@ class DenyRule(Closed, frozen=True, kw_only=True):
     above: Annotated[
         DataClassName | None, Meta(description="deny only calls whose data class is higher than this one")
     ] = None
+    purposes: Annotated[
+        tuple[Name, ...], Meta(description="deny only calls that state one of these; empty: all")
+    ] = ()
+    regions: Annotated[
+        tuple[RegionGlob, ...],
+        Meta(description="deny only upstreams in one of these regions, or in none that is known; empty: all"),
+    ] = ()
+    times: Annotated[
+        tuple[Window, ...], Meta(description="deny only within one of these; empty: always")
+    ] = ()
     because: Annotated[str, Meta(max_length=200, description="told to the refused caller")] = ""
 
 
@@ -30,6 +68,9 @@ class Role(Closed, frozen=True, kw_only=True):
     """What the holders of this role may do; a role without an allowance allows nothing."""
 
     description: str = ""
+    persona: Annotated[
+        Persona | None, Meta(description="bounds what the rules may allow, and gives administrative rights")
+    ] = None
     allow: tuple[AllowRule, ...] = ()
     deny: tuple[DenyRule, ...] = ()
 

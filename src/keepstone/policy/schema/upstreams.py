@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from keepstone.policy.schema.routing import CircuitBreaker, Retries
-from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name
+from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name, RegionGlob
 
 
 class SecretRef(Closed, frozen=True, kw_only=True):
@@ -25,6 +25,10 @@ class _Upstream(Closed, frozen=True):
     breaker: Annotated[
         CircuitBreaker | Literal["off"], Meta(description="`off`: a failing upstream is asked every time")
     ] = CircuitBreaker()
+    max_data_class: Annotated[
+        DataClassName | None,
+        Meta(description="this server or region is cleared up to this class; absent: up to the model's"),
+    ] = None
 
 
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
@@ -47,6 +51,13 @@ class OpenAIUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag
     """A server that speaks OpenAI chat completions, such as vLLM, Ollama or llama.cpp."""
 
     base_url: Annotated[str, Meta(pattern=r"^https?://", description="up to and with `/v1`")]
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$",
+            description="where it computes, for rules with `regions`; empty: not known",
+        ),
+    ] = ""
     api_key: SecretRef | None = None
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
 
@@ -63,6 +74,13 @@ class DevBehaviour(StrEnum):
 class DevUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="dev"):
     """`keepstone.dev`: a deterministic model inside the gateway, for development; it says what it is."""
 
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^([a-z0-9][a-z0-9-]{0,63})?$",
+            description="where it computes, for rules with `regions`; empty: not known",
+        ),
+    ] = ""
     behaviour: DevBehaviour = DevBehaviour.ECHO
     script: Annotated[
         dict[str, str], Meta(description="`scripted`: text to look for in the last user message -> answer")
@@ -83,6 +101,9 @@ class Model(Closed, frozen=True, kw_only=True):
     max_data_class: Annotated[DataClassName, Meta(description="the model is cleared up to this class")] = (
         "Internal"
     )
+    regions: Annotated[
+        tuple[RegionGlob, ...], Meta(description="the only regions in which its upstreams may be; empty: any")
+    ] = ()
     guardrail: Annotated[Name, Meta(description="which guardrail inspects its calls")] = "default"
     upstream_ids: Annotated[
         dict[Name, str], Meta(description="upstream -> the model's id there, where it is another one")
