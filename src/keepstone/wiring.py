@@ -11,6 +11,7 @@ from typing import assert_never
 
 from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
+from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.core.clock import SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
 from keepstone.core.keyed_hash import KeyedHash
@@ -196,9 +197,12 @@ def build_upstream(name: str, config: schema.Upstream) -> Upstream:
     """Return the adapter of one upstream; raise `PolicyError` for a secret that is not where it should be."""
     match config:
         case schema.BedrockUpstream():
-            origin = _origin(config, endpoint(config.region, config.endpoint_url), config.ca_bundle)
+            url = endpoint(config.region, config.endpoint_url, fips=config.fips)
+            origin = _origin(config, url, config.ca_bundle)
             token = config.bearer_token
-            authorizer = BearerToken(secret(token, name)) if token else SigV4(config.region, config.profile)
+            authorizer = (
+                BearerToken(secret(token, name)) if token else SigV4(config.region, _credentials(config))
+            )
             return BedrockRuntime(name, config.attempts, origin, authorizer)
         case schema.OpenAIUpstream():
             origin = _origin(config, config.base_url, config.ca_bundle)
@@ -209,6 +213,17 @@ def build_upstream(name: str, config: schema.Upstream) -> Upstream:
             return DevelopmentModel(name, config.attempts, config.behaviour, config.script, delay)
         case _:
             assert_never(config)
+
+
+def _credentials(config: schema.BedrockUpstream) -> Source:
+    if config.assume_role is None:
+        return chain(config.profile)
+    role = config.assume_role
+    duration = int(seconds(role.duration))
+    assumable = Role(
+        role.arn, role.session_name, duration, role.external_id, role.tags, role.sts_endpoint_url
+    )
+    return assumed(assumable, config.region, config.profile)
 
 
 def secret(

@@ -195,7 +195,22 @@ def _invoke(request: Json, family: Family, behaviour: Behaviour) -> Answer:
         "X-Amzn-Bedrock-Input-Token-Count": str(given),
         "X-Amzn-Bedrock-Output-Token-Count": str(spoken),
     }
-    return Answer(200, {**_JSON, **counts}, (answer,))
+    if behaviour.cached:
+        names = (
+            "X-Amzn-Bedrock-Cache-Read-Input-Token-Count",
+            "X-Amzn-Bedrock-Cache-Write-Input-Token-Count",
+        )
+        counts |= dict(zip(names, map(str, behaviour.cached), strict=True))
+    return Answer(200, {**_JSON, **counts, **_granted_headers(request)}, (answer,))
+
+
+def _granted_headers(request: Json) -> dict[str, str]:
+    """Latency and tier of the answer: those that were asked for."""
+    asked = {
+        "X-Amzn-Bedrock-PerformanceConfig-Latency": request.get("performanceConfigLatency"),
+        "X-Amzn-Bedrock-Service-Tier": request.get("serviceTier"),
+    }
+    return {name: value for name, value in asked.items() if value}
 
 
 def _invoke_stream(request: Json, family: Family, behaviour: Behaviour) -> Answer:
@@ -216,7 +231,8 @@ def _invoke_stream(request: Json, family: Family, behaviour: Behaviour) -> Answe
         chunk = {"bytes": base64.b64encode(json.dumps(event, ensure_ascii=False).encode()).decode()}
         _sound(event_violations(operation, "chunk", chunk))
         frames.append(eventstream.event("chunk", chunk))
-    return _streamed(operation, frames, behaviour, {"X-Amzn-Bedrock-Content-Type": "application/json"})
+    headers = {"X-Amzn-Bedrock-Content-Type": "application/json", **_granted_headers(request)}
+    return _streamed(operation, frames, behaviour, headers)
 
 
 def _streamed(operation: str, frames: list[bytes], behaviour: Behaviour, headers: dict[str, str]) -> Answer:

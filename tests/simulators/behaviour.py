@@ -61,7 +61,8 @@ class Behaviour:
     """One call's script; the default is a short, healthy answer.
 
     `text` is said in pieces of `pieces` characters when streamed (the last size repeats), `reasoning` before
-    it and `tools` after it. The bytes go out in network writes of `write_size`, whatever the events' borders.
+    it and `tools` after it. `usage` are input and output tokens, `cached` those read from and written to the
+    prompt cache. The bytes go out in network writes of `write_size`, whatever the events' borders.
     """
 
     text: str | None = None
@@ -70,6 +71,7 @@ class Behaviour:
     tools: tuple[ToolCall, ...] = ()
     stop_reason: str | None = None
     usage: tuple[int, int] | None = None
+    cached: tuple[int, int] | None = None
 
     failure: Failure | None = None
     stream_failure: Failure | None = None

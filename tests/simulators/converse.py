@@ -101,4 +101,7 @@ def _stop_reason(behaviour: Behaviour) -> str:
 def _measures(body: Json, behaviour: Behaviour) -> Json:
     given, spoken = used(body, behaviour)
     usage = {"inputTokens": given, "outputTokens": spoken, "totalTokens": given + spoken}
-    return {"usage": usage, "metrics": {"latencyMs": 42}}
+    if behaviour.cached:
+        usage |= dict(zip(("cacheReadInputTokens", "cacheWriteInputTokens"), behaviour.cached, strict=True))
+    asked = {name: body[name] for name in ("performanceConfig", "serviceTier") if body.get(name)}
+    return {"usage": usage, "metrics": {"latencyMs": 42}, **asked}

@@ -1,6 +1,5 @@
 """Amazon Bedrock Runtime as an upstream: signs, forwards, and hands the answer back untouched."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -8,10 +7,8 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
-import botocore.exceptions
-import botocore.session
-
-from keepstone.aws.signing import Credentials, Signer
+from keepstone.aws.credentials import Renewed, Source
+from keepstone.aws.signing import Signer
 from keepstone.core.errors import UpstreamError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
@@ -25,7 +22,6 @@ ACTIONS = {
     Operation.INVOKE_MODEL_STREAM: "invoke-with-response-stream",
     Operation.COUNT_TOKENS: "count-tokens",
 }
-CREDENTIALS_AGE = 60.0  # seconds after which the AWS chain is asked again; it refreshes long before expiry
 
 
 class Authorizer(Protocol):
@@ -48,43 +44,15 @@ class BearerToken:
 
 
 class SigV4:
-    """Signs with what the AWS credential chain gives: environment, profile, container, instance, ..."""
+    """Signs with the credentials that a source gives."""
 
-    def __init__(self, region: str, profile: str = "") -> None:
+    def __init__(self, region: str, source: Source) -> None:
         self._signer = Signer(region)
-        self._session = botocore.session.Session(profile=profile or None)
-        self._credentials: Credentials | None = None
-        self._read_at = 0.0
-        self._lock = asyncio.Lock()
+        self._credentials = Renewed(source)
 
     async def headers(self, host: str, path: str, body: bytes) -> Sequence[tuple[str, str]]:
-        """Return the signature's headers; raise `UpstreamError` when the chain has no credentials."""
-        now = time.monotonic()
-        credentials = self._credentials
-        if credentials is None or now - self._read_at > CREDENTIALS_AGE:
-            credentials = await self._read(now)
-        return self._signer.sign(credentials, host, path, body, time.time())
-
-    async def _read(self, now: float) -> Credentials:
-        async with self._lock:
-            if self._credentials is not None and now - self._read_at <= CREDENTIALS_AGE:
-                return self._credentials
-            try:
-                self._credentials = await asyncio.to_thread(self._from_chain)
-            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-                raise UpstreamError("the AWS credential chain failed", code="upstream.credentials") from error
-            self._read_at = now
-            return self._credentials
-
-    def _from_chain(self) -> Credentials:
-        found = self._session.get_credentials()
-        if found is None:
-            hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the upstream a `bearer_token`"
-            raise UpstreamError(
-                "the AWS credential chain has no credentials", hint=hint, code="upstream.credentials"
-            )
-        frozen = found.get_frozen_credentials()
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+        """Return the signature's headers; raise `UpstreamError` when there are no credentials."""
+        return self._signer.sign(await self._credentials.get(), host, path, body, time.time())
 
 
 class BedrockRuntime:
@@ -123,13 +91,20 @@ class BedrockRuntime:
 
 @lru_cache(maxsize=512)
 def _path(model_id: str, operation: Operation) -> str:
-    return f"/model/{quote(model_id, safe='-._~')}/{ACTIONS[operation]}"
+    """Return the path, in which the id is one segment whatever it holds, or raise `UpstreamError`."""
+    if model_id in ("", ".", ".."):  # RFC 3986 5.2.4: whoever normalises would take them for steps
+        raise UpstreamError("the model id is empty or a path step", code="upstream.request")
+    try:
+        segment = quote(model_id, safe="-._~")
+    except UnicodeEncodeError as error:
+        raise UpstreamError("the model id holds half a character", code="upstream.request") from error
+    return f"/model/{segment}/{ACTIONS[operation]}"
 
 
-def endpoint(region: str, endpoint_url: str = "") -> str:
+def endpoint(region: str, endpoint_url: str = "", *, fips: bool = False) -> str:
     """Return the URL of Bedrock Runtime in `region`, unless `endpoint_url` overrides it."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return endpoint_url or f"https://bedrock-runtime.{region}.{suffix}"
+    return endpoint_url or f"https://bedrock-runtime{'-fips' * fips}.{region}.{suffix}"
 
 
 async def _events(response: Response) -> AsyncIterator[WireEvent]:

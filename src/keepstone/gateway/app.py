@@ -27,7 +27,7 @@ from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, ins
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import Page, page, problem
-from keepstone.gateway.patience import Patience
+from keepstone.gateway.patience import Patience, Watch
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.routing.deadline import seconds_left
@@ -61,6 +61,7 @@ class Gateway:
         self._in_flight = 0
         self._metrics = stores.metrics
         self._now = stores.clock.monotonic_ns
+        self._watch = Watch(self._now)
         self._forwarder = Forwarder(stores.metrics, self._now, _readable)
         self._metrics.breakers.source = lambda: states(self.active.lanes.values())
         self._metrics.in_flight.set_function(lambda: self._in_flight)
@@ -172,7 +173,7 @@ class Gateway:
             document,
             forwarded_headers(call),
         )
-        reply = await self._asked(call, request, scope)
+        reply = await self._asked(call, request, scope, started)
         call.upstream_ns = self._now() - started
         if isinstance(reply, Failure):
             call.original_status = reply.status
@@ -186,21 +187,23 @@ class Gateway:
         else:
             await self._answer(call, reply, send)
 
-    async def _asked(self, call: Call, request: UpstreamRequest, scope: Scope) -> UpstreamReply | Failure:
+    async def _asked(
+        self, call: Call, request: UpstreamRequest, scope: Scope, now: int
+    ) -> UpstreamReply | Failure:
         """Ask the upstreams until one answers, the deadline is over, or the caller has left."""
         assert call.model is not None  # noqa: S101 - admit refuses a model without a route
-        allowed, elapsed = call.model.rules.deadline_s, self._now() - call.started_ns
+        allowed = call.model.rules.deadline_s
         try:
-            left = seconds_left(call.headers, allowed, elapsed, call.wall_ns)
+            left = seconds_left(call.headers, allowed, now - call.started_ns, call.wall_ns)
         except RequestError as error:
             return Failure(Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message))
         if left <= 0:
             message = "the call's deadline was over before an upstream could be asked"
             return Failure(Decision.refuse(ReasonCode.DEADLINE_EXCEEDED, message))
-        patience = Patience(scope, left)
+        patience = Patience(self._watch, scope, left, now)
         patience.start()
         try:
-            return await self._forwarder.forward(call, request)
+            return await self._forwarder.forward(call, request, now)
         except asyncio.CancelledError:
             refusal = patience.refusal()
             if refusal is None:
@@ -347,7 +350,9 @@ class Gateway:
 
     def _stream_patience(self, call: Call, scope: Scope) -> Patience:
         assert call.model is not None  # noqa: S101 - admit refuses a model without a route
-        return Patience(scope, call.model.rules.stream_deadline_s - (self._now() - call.started_ns) / 1e9)
+        now = self._now()
+        seconds = call.model.rules.stream_deadline_s - (now - call.started_ns) / 1e9
+        return Patience(self._watch, scope, seconds, now)
 
     def _broken(
         self, call: Call, error: KeepstoneError, code: ReasonCode = ReasonCode.UPSTREAM_MALFORMED

@@ -52,39 +52,40 @@ class Forwarder:
         self._check = check
         self._lanes = Lanes()
 
-    async def forward(self, call: Call, request: UpstreamRequest) -> UpstreamReply | Failure:
+    async def forward(self, call: Call, request: UpstreamRequest, now_ns: int) -> UpstreamReply | Failure:
         """Ask the call's candidates in order until one gives a usable answer.
 
         A stream may fail over until its first event is there; nothing has been released by then.
         """
-        lanes = self._serving(call, request)
+        lanes = self._serving(call, request, now_ns)
         if isinstance(lanes, Failure):
             return lanes
         failure: Failure | None = None
         last = len(lanes) - 1
         for position, lane in enumerate(lanes):
-            if lane.wait_ns(self._now()):
+            if lane.wait_ns(now_ns):
                 continue
+            lane.begin(now_ns)
             outcome = await self._try(call, lane, request, alone=position == last)
             if isinstance(outcome, UpstreamReply):
                 if lane.name != call.candidates[0]:
                     self._metrics.failovers.inc()
                 return outcome
-            failure = outcome
-        return failure or _resting(lanes, self._now())
+            failure, now_ns = outcome, self._now()
+        return failure or _resting(lanes, now_ns)
 
-    def _serving(self, call: Call, request: UpstreamRequest) -> list[Lane] | Failure:
+    def _serving(self, call: Call, request: UpstreamRequest, now_ns: int) -> list[Lane] | Failure:
         """Return the lanes that serve the operation, those that are throttled last."""
         found, route = [], call.model
         assert route is not None  # noqa: S101 - admit refuses a model without a route
-        throttled, now = False, self._now()
+        throttled = False
         for name in call.candidates:
             lane = self.lane(call, name)
             if lane.upstream.supports(request.operation):
                 found.append(lane)
-                throttled = throttled or lane.throttled_until_ns > now
+                throttled = throttled or lane.throttled_until_ns > now_ns
         if throttled and len(found) > 1:
-            found.sort(key=lambda lane: max(0, lane.throttled_until_ns - now))
+            found.sort(key=lambda lane: max(0, lane.throttled_until_ns - now_ns))
         return found or _unserved(call, request)
 
     def lane(self, call: Call, name: str) -> Lane:
@@ -106,7 +107,6 @@ class Forwarder:
         """
         request = _addressed(call, lane, request)
         call.lane, call.upstream, call.upstream_model = lane, lane.name, request.model_id
-        lane.begin(self._now())
         left = lane.upstream.attempts
         while True:
             outcome = await self._attempt(call, lane, request)

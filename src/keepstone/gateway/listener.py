@@ -6,13 +6,12 @@ has one timer; a request costs three assignments.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from keepstone.gateway.intake import WHOLE
-from keepstone.gateway.patience import CONNECTION
+from keepstone.gateway.patience import CONNECTION, Bell
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -88,7 +87,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._heads_then = 0
         self._timer: asyncio.TimerHandle | None = None
         self.gone = False
-        self.on_leave: Callable[[], None] | None = None
+        self.bell: Bell | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Start to watch the head."""
@@ -98,8 +97,8 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer, which would keep the connection in memory; tell the call that waits."""
         self.gone = True
-        if self.on_leave is not None:
-            self.on_leave()
+        if self.bell is not None:
+            self.bell.left()
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)

@@ -4,14 +4,13 @@ Names that lead nowhere, rules that can never apply, bounds that contradict each
 function from the document to faults; `CHECKS` lists them all.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import re2
 
 from keepstone.core.exchange import DataClass
+from keepstone.policy.bedrock_endpoint import bedrock_faults, url_faults
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.personas import PERSONAS
@@ -293,12 +292,10 @@ def _upstreams_are_sound(policy: Policy) -> Iterator[Fault]:
             yield Fault((*path, "connect_timeout"), "`connect_timeout` is longer than `timeout`")
         match upstream:
             case BedrockUpstream():
-                yield from _url_is_sound(upstream.endpoint_url, (*path, "endpoint_url"))
+                yield from bedrock_faults(upstream, path)
                 yield from _one_source(upstream, "bearer_token", path)
-                if upstream.bearer_token is not None and upstream.profile:
-                    yield Fault((*path, "profile"), "`profile` and `bearer_token` exclude each other")
             case OpenAIUpstream():
-                yield from _url_is_sound(upstream.base_url, (*path, "base_url"))
+                yield from url_faults(upstream.base_url, (*path, "base_url"))
                 yield from _one_source(upstream, "api_key", path)
             case DevUpstream():
                 if upstream.behaviour is DevBehaviour.SCRIPTED and not upstream.script:
@@ -310,30 +307,6 @@ def _one_source(upstream: BedrockUpstream | OpenAIUpstream, name: str, path: Pat
     if secret is not None and (secret.env is None) == (secret.file is None):
         got = "neither" if secret.env is None else "both"
         yield Fault((*path, name), f"expected one of `env` and `file`, got {got}", "write `{env: NAME}`")
-
-
-def _url_is_sound(url: str, path: Path) -> Iterator[Fault]:
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        yield Fault(path, "not a URL: its host or port cannot be read")
-        return
-    if not host or any(char.isspace() for char in url):
-        yield Fault(path, "not a URL: expected `https://host/path`")
-    elif parts.query or parts.fragment or parts.username is not None:
-        yield Fault(path, "expected a URL without user, query and fragment")
-    elif parts.scheme == "http" and not _is_loopback(host):
-        yield _warning(path, "calls leave this machine unencrypted", "use `https://`")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bounds_agree(policy: Policy) -> Iterator[Fault]:

@@ -1,19 +1,21 @@
 import asyncio
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 
-import botocore.credentials
-import botocore.exceptions
 import botocore.loaders
 import botocore.model
 import botocore.serialize
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keepstone.aws import bedrock
-from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
+from keepstone.aws.bedrock import ACTIONS as SERVED
+from keepstone.aws.bedrock import BearerToken, BedrockRuntime, _path, endpoint
 from keepstone.core.errors import UpstreamError
 from keepstone.core.exchange import Operation
+from keepstone.gateway.inspection import FORWARDED
 from keepstone.gateway.ports import UpstreamRequest
-from keepstone.gateway.upstreams.http import Origin
+from keepstone.gateway.upstreams.http import Origin, encode_request
 from keepstone.gateway.wire.eventstream import encode_event, encode_exception
 from tests.unit.gateway.scripted import CHUNKED, CLOSE, serving, until
 
@@ -171,82 +173,6 @@ def test_a_stream_that_is_given_up_frees_its_connection():
     run(call())
 
 
-# --- the credential chain ---------------------------------------------------------------------------------
-
-
-class _Session:
-    """A credential chain that gives what it is told to, and counts how often it was asked."""
-
-    def __init__(self, *answers):
-        self._answers = answers
-        self.asked = 0
-
-    def get_credentials(self):
-        answer = self._answers[min(self.asked, len(self._answers) - 1)]
-        self.asked += 1
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def signing(*answers):
-    authorizer = SigV4("eu-north-1")
-    authorizer._session = _Session(*answers)
-    return authorizer
-
-
-def credentials(name):
-    return botocore.credentials.Credentials(f"AKIA-{name}", f"fake-secret-{name}", f"fake-{name}")
-
-
-async def headers(authorizer):
-    return dict(await authorizer.headers("a.example", "/x", b"{}"))
-
-
-REFUSED = botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRole")
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        None,
-        botocore.exceptions.ProfileNotFound(profile="none"),
-        botocore.exceptions.CredentialRetrievalError(provider="p", error_msg="m"),
-        REFUSED,
-    ],
-    ids=["none found", "no such profile", "a provider fails", "a role is refused"],
-)
-def test_a_chain_without_credentials_is_the_upstreams_failure(failure):
-    with pytest.raises(UpstreamError) as caught:
-        run(headers(signing(failure)))
-    assert (caught.value.code, caught.value.retryable) == ("upstream.credentials", False)
-
-
-def test_the_chain_is_asked_again_when_its_answer_is_old(monkeypatch):
-    authorizer = signing(credentials("one"), credentials("two"), REFUSED)
-
-    async def calls():
-        found = await asyncio.gather(*[headers(authorizer) for _ in range(4)])
-        assert {each["x-amz-security-token"] for each in found} == {"fake-one"}
-        assert authorizer._session.asked == 1
-        monkeypatch.setattr(bedrock, "CREDENTIALS_AGE", 0.0)
-        await asyncio.sleep(0.001)
-        assert (await headers(authorizer))["x-amz-security-token"] == "fake-two"
-        await asyncio.sleep(0.001)
-        with pytest.raises(UpstreamError):
-            await headers(authorizer)
-
-    run(calls())
-
-
-def test_a_profile_that_does_not_exist_is_told_when_asked(monkeypatch, tmp_path):
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    with pytest.raises(UpstreamError) as caught:
-        run(headers(SigV4("eu-north-1", "no-such-profile")))
-    assert caught.value.message == "the AWS credential chain failed"
-
-
 @pytest.mark.parametrize(
     ("region", "url", "expected"),
     [
@@ -258,3 +184,70 @@ def test_a_profile_that_does_not_exist_is_told_when_asked(monkeypatch, tmp_path)
 )
 def test_endpoints(region, url, expected):
     assert endpoint(region, url) == expected
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("us-east-1", "https://bedrock-runtime-fips.us-east-1.amazonaws.com"),
+        ("us-gov-west-1", "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_fips_endpoints(region, expected):
+    assert endpoint(region, fips=True) == expected
+
+
+# --- no request chooses host or path ----------------------------------------------------------------------
+
+HOST = "bedrock-runtime.eu-north-1.amazonaws.com"
+ANY = st.text(st.characters(exclude_categories=()), max_size=40)
+TRICKY = st.text(st.sampled_from("/.%\\?#@:;&= \r\n\t\0\u2028\uff0e\ud800a"), max_size=20)
+
+
+def unless_refused(work):
+    """Return what `work` gives, `None` if it refuses before anything is sent."""
+    try:
+        return work()
+    except UpstreamError as error:
+        if error.code != "upstream.request":
+            raise
+        return None
+
+
+def test_the_usual_ids_and_headers_are_not_refused():
+    assert all(unless_refused(lambda each=each: _path(each, Operation.CONVERSE)) for each in MODELS)
+    assert unless_refused(lambda: encode_request(HOST, "/x", [("x-amzn-bedrock-trace", "ENABLED")], b"{}"))
+
+
+@given(model=ANY | TRICKY, operation=st.sampled_from(sorted(SERVED)))
+def test_no_model_id_changes_more_than_its_own_segment(model, operation):
+    path = unless_refused(lambda: _path(model, operation))
+    if path is None:
+        return
+    before, _, body = encode_request(HOST, path, [("x-a", "b")], b"{}").partition(b"\r\n\r\n")
+    line, *headers = before.decode("ascii").split("\r\n")
+    method, target, version = line.split(" ")
+    assert (method, version, body) == ("POST", "HTTP/1.1", b"{}")
+    assert headers == [f"host: {HOST}", "content-length: 2", "x-a: b"]
+    empty, prefix, segment, action = target.split("/")
+    assert (empty, prefix, action) == ("", "model", SERVED[operation])
+    assert unquote(segment) == model
+    assert segment not in ("", ".", "..")
+    assert not set(segment) & set("?#@:;&= \\")
+
+
+@pytest.mark.parametrize("model", ["", ".", ".."])
+def test_steps_and_nothing_are_no_model_ids(model):
+    with pytest.raises(UpstreamError, match="path step"):
+        _path(model, Operation.CONVERSE)
+
+
+@given(name=st.sampled_from(FORWARDED), value=ANY | TRICKY)
+def test_no_header_value_becomes_another_header(name, value):
+    sent = unless_refused(lambda: encode_request(HOST, "/x", [(name.decode(), value)], b"{}"))
+    if sent is None:
+        return
+    head, _, body = sent.partition(b"\r\n\r\n")
+    assert body == b"{}"
+    assert head.split(b"\r\n")[3:] == [name + b": " + value.encode("latin-1")]
+    assert head.count(b"\n") == head.count(b"\r") == 3

@@ -1,5 +1,5 @@
 import asyncio
-import time
+from time import perf_counter_ns as now
 
 import pytest
 
@@ -85,7 +85,7 @@ def ask(*upstreams, operation=Operation.CONVERSE):
     call = admitted(operation, MODEL, active(upstreams=[*upstreams, *unused]))
     metrics = Metrics()
     request = UpstreamRequest(operation, MODEL, b"{}", {}, (("x-amzn-bedrock-trace", "ENABLED"),))
-    outcome = asyncio.run(Forwarder(metrics, time.perf_counter_ns, readable).forward(call, request))
+    outcome = asyncio.run(Forwarder(metrics, now, readable).forward(call, request, now()))
     return outcome, call, metrics.registry.get_sample_value
 
 

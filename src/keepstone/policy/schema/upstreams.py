@@ -31,12 +31,39 @@ class _Upstream(Closed, frozen=True):
     ] = None
 
 
+class AssumeRole(Closed, frozen=True, kw_only=True):
+    """A role that the gateway's own AWS identity assumes by STS; renewed before it ends."""
+
+    arn: Annotated[str, Meta(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$")]
+    external_id: Annotated[
+        str, Meta(pattern=r"^([\w+=,.@:/-]{2,1224})?$", description="what the role's trust policy asks for")
+    ] = ""
+    session_name: Annotated[
+        str, Meta(pattern=r"^[\w+=,.@-]{2,64}$", description="stands in CloudTrail beside the role")
+    ] = "keepstone"
+    duration: Annotated[
+        Duration, Meta(description="`15m` to `12h`, at most what the role allows; `1h` for a chained role")
+    ] = "1h"
+    tags: Annotated[
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=128)],
+            Annotated[str, Meta(max_length=256)],
+        ],
+        Meta(max_length=50, description="session tags, for policies that look at `aws:PrincipalTag`"),
+    ] = field(default_factory=dict)
+    sts_endpoint_url: Annotated[
+        str, Meta(pattern=r"^(https?://.*)?$", description="instead of the region's own, such as PrivateLink")
+    ] = ""
+
+
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
     """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
     region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
     bearer_token: SecretRef | None = None
     profile: Annotated[str, Meta(description="named profile of the AWS credential chain")] = ""
+    assume_role: AssumeRole | None = None
+    fips: Annotated[bool, Meta(description="use the region's FIPS 140 endpoint")] = False
     endpoint_url: Annotated[
         str,
         Meta(
