@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import openai as sdk
 import pytest
 
 from tests.e2e.conversation import CARD, EMAIL
-from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.gateway_process import GatewayProcess, clean_environment, environment
 from tests.e2e.policy import BLOCKED_TEXT, CHAT
 from tests.simulators.bedrock import BedrockSimulator
 from tests.simulators.behaviour import Behaviour, ToolCall, unavailable
@@ -33,13 +32,14 @@ WEATHER: Any = {
 
 @pytest.fixture(scope="module")
 def client(gateway: GatewayProcess) -> Iterator[sdk.OpenAI]:
-    with (
-        httpx.Client(verify=gateway.tls or False) as transport,
-        sdk.OpenAI(
-            base_url=f"{gateway.url}/v1", api_key=gateway.first_key, max_retries=0, http_client=transport
-        ) as made,
-    ):
+    with environment(exported(gateway)), sdk.OpenAI(max_retries=0) as made:
         yield made
+
+
+def exported(gateway: GatewayProcess) -> dict[str, str]:
+    """What a user of OpenAI's SDK exports."""
+    own = {"OPENAI_BASE_URL": f"{gateway.url}/v1", "OPENAI_API_KEY": gateway.first_key}
+    return clean_environment() | own | {"SSL_CERT_FILE": gateway.ca_bundle}
 
 
 def ask(client: sdk.OpenAI, text: str, model: str = CLAUDE, **more: Any) -> Any:
@@ -173,12 +173,7 @@ class TestChat:
 
     def test_asynchronously(self, gateway: GatewayProcess, bedrock: BedrockSimulator) -> None:
         async def run() -> list[str | None]:
-            async with (
-                httpx.AsyncClient(verify=gateway.tls or False) as transport,
-                sdk.AsyncOpenAI(
-                    base_url=f"{gateway.url}/v1", api_key=gateway.first_key, http_client=transport
-                ) as client,
-            ):
+            async with sdk.AsyncOpenAI() as client:
                 asked = [
                     client.chat.completions.create(
                         model=CLAUDE, messages=[{"role": "user", "content": f"hello {number}"}]
@@ -187,7 +182,9 @@ class TestChat:
                 ]
                 return [each.choices[0].message.content for each in await asyncio.gather(*asked)]
 
-        assert asyncio.run(run()) == ["A simulated answer."] * 4
+        with environment(exported(gateway)):
+            answers = asyncio.run(run())
+        assert answers == ["A simulated answer."] * 4
 
 
 class TestRefusals:

@@ -10,16 +10,22 @@ from keepstone.core.decision import Reason
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.bodies import Body, ConverseBody, Document, InvokeBody, Trace
+from keepstone.gateway.wire.dialect.anthropic import CountTokens, Messages
 from keepstone.gateway.wire.dialect.dialect import Dialect, Writer
-from keepstone.gateway.wire.dialect.openai import Chat
+from keepstone.gateway.wire.dialect.openai import Chat, Embeddings, Responses
 from keepstone.gateway.wire.errors import WIRE
-from keepstone.gateway.wire.families import family_for
+from keepstone.gateway.wire.families import Family, family_for
+from keepstone.gateway.wire.family.unknown import UNKNOWN
 
 API_KEY = b"x-api-key"
 AUTHORIZATION = b"authorization"
 
 PATHS: Mapping[bytes, Dialect] = {
     b"/v1/chat/completions": Chat(),
+    b"/v1/responses": Responses(),
+    b"/v1/embeddings": Embeddings(),
+    b"/v1/messages": Messages(),
+    b"/v1/messages/count_tokens": CountTokens(),
 }
 """POST requests that are no calls of Bedrock Runtime."""
 
@@ -66,10 +72,10 @@ class ConverseInDialect(ConverseBody):
 
 
 class InvokeInDialect(InvokeBody):
-    """InvokeModel's answer, written in a dialect."""
+    """InvokeModel's or CountTokens' answer, written in a dialect."""
 
-    def __init__(self, model_id: str, writer: Writer) -> None:
-        super().__init__(family_for(model_id))
+    def __init__(self, family: Family, writer: Writer) -> None:
+        super().__init__(family)
         self._writer = writer
 
     def write(self, document: Document) -> bytes:
@@ -80,7 +86,9 @@ class InvokeInDialect(InvokeBody):
 def body_in_dialect(operation: Operation, model_id: str, writer: Writer) -> Body:
     """Return what reads and writes the answer of one call in a dialect."""
     if operation is Operation.INVOKE_MODEL:
-        return InvokeInDialect(model_id, writer)
+        return InvokeInDialect(family_for(model_id), writer)
+    if operation is Operation.COUNT_TOKENS:
+        return InvokeInDialect(UNKNOWN, writer)
     return ConverseInDialect(writer)
 
 

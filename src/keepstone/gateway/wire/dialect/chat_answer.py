@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from keepstone.core.decision import Reason
-from keepstone.core.errors import RequestError
 from keepstone.core.exchange import TokenUsage
 from keepstone.gateway.wire import converse
+from keepstone.gateway.wire.dialect.blocks import not_carried, text_of
 from keepstone.gateway.wire.dialect.dialect import Asked, Document
 from keepstone.gateway.wire.dialect.openai_error import error_document
 
@@ -32,22 +32,6 @@ def counts(used: TokenUsage) -> Document:
         "total_tokens": prompt + used.output,
         "prompt_tokens_details": {"cached_tokens": used.cache_read},
     }
-
-
-def text_of(block: Document) -> str | None:
-    """Return the text of a block, cited or not; `None` when it is no text."""
-    if "text" in block:
-        return str(block["text"])
-    if "citationsContent" in block:
-        return "".join(str(piece["text"]) for piece in block["citationsContent"]["content"])
-    return None
-
-
-def not_carried(block: Mapping[str, object]) -> RequestError:
-    """Return the error for a block that a dialect has no word for."""
-    known = ("image", "audio", "video", "document", "toolResult", "searchResult")
-    kind = next((name for name in known if name in block), "content")
-    return RequestError(f"the model answered with `{kind}`, which this protocol does not carry; use Converse")
 
 
 class ChatWriter:

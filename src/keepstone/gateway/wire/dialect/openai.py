@@ -8,7 +8,10 @@ from keepstone.gateway.wire.dialect.chat_answer import ChatWriter
 from keepstone.gateway.wire.dialect.chat_request import read_chat
 from keepstone.gateway.wire.dialect.decoding import model_id
 from keepstone.gateway.wire.dialect.dialect import Asked, Taken
+from keepstone.gateway.wire.dialect.embeddings import read_embeddings
 from keepstone.gateway.wire.dialect.openai_error import openai_error
+from keepstone.gateway.wire.dialect.responses_answer import ResponsesWriter
+from keepstone.gateway.wire.dialect.responses_request import read_responses
 
 
 class _OpenAI:
@@ -34,3 +37,29 @@ class Chat(_OpenAI):
 
         operation = Operation.CONVERSE_STREAM if request.stream else Operation.CONVERSE
         return Taken(operation, model_id(request.model), document, writer)
+
+
+class Responses(_OpenAI):
+    """POST /v1/responses, without a memory: the whole conversation comes with each call."""
+
+    name = "openai.responses"
+
+    def take(self, body: bytes, headers: Mapping[bytes, bytes]) -> Taken:
+        """Return the Converse call."""
+        request, document = read_responses(body)
+
+        def writer(asked: Asked) -> ResponsesWriter:
+            return ResponsesWriter(asked, request)
+
+        operation = Operation.CONVERSE_STREAM if request.stream else Operation.CONVERSE
+        return Taken(operation, model_id(request.model), document, writer)
+
+
+class Embeddings(_OpenAI):
+    """POST /v1/embeddings."""
+
+    name = "openai.embeddings"
+
+    def take(self, body: bytes, headers: Mapping[bytes, bytes]) -> Taken:
+        """Return the InvokeModel call."""
+        return read_embeddings(body)
