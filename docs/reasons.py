@@ -4,18 +4,58 @@ from keepstone.core.decision import ReasonCode as Code
 
 MEANINGS: dict[Code, tuple[str, str]] = {
     Code.CREDENTIALS_MISSING: (
-        "The call has no `Authorization: Bearer` header.",
-        "Set `AWS_BEARER_TOKEN_BEDROCK` to a key of this gateway. SigV4 is not accepted yet.",
+        "The call has no credentials of a kind that the policy accepts.",
+        "Set `AWS_BEARER_TOKEN_BEDROCK` to a key of this gateway; `identities` says what else is accepted.",
     ),
     Code.CREDENTIALS_UNKNOWN: (
-        "The token is not a key of this gateway.",
-        "Check for a missing character; `keepstone keys list` shows the ids.",
+        "No key of this gateway, a token that its provider has not signed, or a certificate without a rule.",
+        "Check for a missing character; `keepstone keys list` shows the ids. The message says which it was.",
     ),
     Code.CREDENTIALS_EXPIRED: (
-        "The key's lifetime is over.",
-        "Create a new key with `keepstone keys create`.",
+        "The lifetime of the key, token or client certificate is over.",
+        "Get a new one: `keepstone keys create`, or the identity provider.",
     ),
     Code.CREDENTIALS_REVOKED: ("The key was revoked.", "Ask whoever revoked it."),
+    Code.CREDENTIALS_NOT_YET_VALID: (
+        "The token's `nbf` or `iat` lies in the future.",
+        "Set the clocks; `identities.oidc.*.skew` is what they may differ.",
+    ),
+    Code.CREDENTIALS_FOR_ANOTHER: (
+        "The token has another audience or client, or the signature another service or region.",
+        "Ask the provider for a token whose `aud` is one of the policy's `audiences`.",
+    ),
+    Code.CREDENTIALS_INCOMPLETE: (
+        "The token lacks a claim that the policy relies on, or it is misshapen.",
+        "The message names the claim; let the provider add it.",
+    ),
+    Code.CREDENTIALS_NOT_BOUND: (
+        "The token is bound to a client certificate that the connection does not have, or should be bound.",
+        "Connect with the certificate by which the token was fetched (RFC 8705).",
+    ),
+    Code.CREDENTIALS_REPLAYED: (
+        "The operation takes a token once (`once`), and this one was used.",
+        "Fetch a token for each such call.",
+    ),
+    Code.SIGNATURE_INCOMPLETE: (
+        "The SigV4 header is malformed, or leaves out something that it must cover.",
+        "Use an AWS SDK as it is; the message says what is missing.",
+    ),
+    Code.SIGNATURE_MISMATCH: (
+        "The SigV4 signature is not that of the access key over what arrived.",
+        "Check the secret access key, and proxies that rewrite the path, the host or the body.",
+    ),
+    Code.SIGNATURE_NOT_CURRENT: (
+        "The request was signed too long ago, or in the future.",
+        "Set the client's clock; `identities.sigv4.skew` is what it may differ.",
+    ),
+    Code.IDENTITY_PROVIDER_UNAVAILABLE: (
+        "The provider's signing keys were never fetched, or not for longer than `keys_hold`.",
+        "See `keepstone_key_fetches_total`, the log, and whether the gateway reaches the provider.",
+    ),
+    Code.STEP_UP_REQUIRED: (
+        "A rule of `identities.step_up` wants a sign-in with a second factor, not older than `max_age`.",
+        "Sign in again at the provider, with `max_age` or `acr_values`, and use the new token.",
+    ),
     Code.ALLOWED: ("The call was admitted; the record names the rule.", "Nothing."),
     Code.MODEL_UNKNOWN: (
         "No entry of `models` fits the model id.",
@@ -169,6 +209,15 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.CREDENTIALS_UNKNOWN,
             Code.CREDENTIALS_EXPIRED,
             Code.CREDENTIALS_REVOKED,
+            Code.CREDENTIALS_NOT_YET_VALID,
+            Code.CREDENTIALS_FOR_ANOTHER,
+            Code.CREDENTIALS_INCOMPLETE,
+            Code.CREDENTIALS_NOT_BOUND,
+            Code.CREDENTIALS_REPLAYED,
+            Code.SIGNATURE_INCOMPLETE,
+            Code.SIGNATURE_MISMATCH,
+            Code.SIGNATURE_NOT_CURRENT,
+            Code.IDENTITY_PROVIDER_UNAVAILABLE,
         ),
     ),
     (
@@ -187,6 +236,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.REGION_NOT_ALLOWED,
             Code.OUTSIDE_HOURS,
             Code.NO_RULE_ALLOWS,
+            Code.STEP_UP_REQUIRED,
         ),
     ),
     (

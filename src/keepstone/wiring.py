@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,11 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.budget import Budget
+from keepstone.gateway.identify.callers import Callers
+from keepstone.gateway.identify.certificate import CertificateRules
+from keepstone.gateway.identify.key_source import KeySource
+from keepstone.gateway.identify.sigv4 import SigV4Verifier
+from keepstone.gateway.identify.tokens import TokenVerifier
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import Upstream
 from keepstone.gateway.recorder import Recorder
@@ -43,10 +48,12 @@ from keepstone.policy.load import load
 from keepstone.policy.schema import upstreams as schema
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.record import Durability
+from keepstone.store.access_keys import AccessKeySecrets
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
 
 UpstreamCache = dict[str, tuple[schema.Upstream, Upstream]]
+KeySourceCache = dict[str, KeySource]
 
 
 @dataclass(slots=True)
@@ -63,6 +70,7 @@ class Service:
     upstreams: UpstreamCache
     clock: SystemClock
     durability: RecordBounds
+    key_sources: KeySourceCache
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -71,6 +79,7 @@ class Service:
             policy = await asyncio.to_thread(read_policy, self.settings)
             before = dict(self.upstreams)
             active = build_active(policy, self.upstreams, self.gateway.active.surrogate_hash)
+            active, retired = identified(active, self.key_sources, self.metrics)
         except KeepstoneError as error:
             self.metrics.reloads.labels("refused").inc()
             await self.record("policy.refused", {"file": str(self.settings.policy), "code": error.code})
@@ -80,6 +89,8 @@ class Service:
         for name, (_, upstream) in before.items():
             if active.upstreams.get(name) is not upstream:
                 await upstream.close()
+        for source in retired:
+            await source.close()
         self.metrics.reloads.labels("loaded").inc()
         await self.record("policy.loaded", {"file": str(self.settings.policy)})
         return policy.hash
@@ -116,6 +127,8 @@ class Service:
             await asyncio.to_thread(self.ledger.close)
             for _, upstream in self.upstreams.values():
                 await upstream.close()
+            for source in self.key_sources.values():
+                await source.close()
             self.keys.close()
 
 
@@ -148,7 +161,9 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     upstreams: UpstreamCache = {}
     key = LedgerKey.load_or_create(settings.keys).of_shard(settings.shard)
     log = shard_folder(settings.ledger, settings.shard)
+    key_sources: KeySourceCache = {}
     active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")))
+    active, _ = identified(active, key_sources, metrics)
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
     window_ms = bounds.window_ns / 1e6 if bounds.durability is Durability.BOUNDED else 0.0
@@ -156,12 +171,14 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     ledger = Ledger.open(log, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
-    keys = KeyRing(open_database(settings.database))
+    keys = KeyRing(open_database(settings.database), AccessKeySecrets(settings.keys))
     budget = Budget(clock.wall_ns() - clock.monotonic_ns())
     alerts = AlertLog(recorder, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, alerts=(alerts,))
     gateway = Gateway(active, stores, recorder)
-    service = Service(settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds)
+    service = Service(
+        settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds, key_sources
+    )
     detail = {"version": __version__, "durability": bounds.durability.value}
     if settings.workers > 1:
         detail |= {"shard": settings.shard, "workers": str(settings.workers)}
@@ -191,6 +208,31 @@ def compile_guardrails(document: Policy) -> dict[str, Guardrail]:
         name: compile_guardrail(name, with_detection(config, document.data))
         for name, config in document.guardrails.items()
     }
+
+
+def identified(active: Active, cache: KeySourceCache, metrics: Metrics) -> tuple[Active, list[KeySource]]:
+    """Add who may call, and return the key sources that are not needed any more.
+
+    A provider whose entry is unchanged keeps its keys; what was verified by them is judged anew.
+    """
+    identities = active.policy.document.identities
+    fresh: KeySourceCache = {}
+    for name, config in identities.oidc.items():
+        known = cache.get(name)
+        same = known is not None and known.config == config
+        fresh[name] = known if known and same else KeySource(name, config, metrics, SystemClock.monotonic_ns)
+        fresh[name].start()
+    retired = [source for name, source in cache.items() if fresh.get(name) is not source]
+    cache.clear()
+    cache.update(fresh)
+    if not (identities.oidc or identities.sigv4 or identities.mtls):
+        return active, retired
+    callers = Callers(
+        {source.config.issuer: TokenVerifier(name, source.config, source) for name, source in fresh.items()},
+        SigV4Verifier(identities.sigv4) if identities.sigv4 else None,
+        CertificateRules(identities.mtls) if identities.mtls else None,
+    )
+    return replace(active, callers=callers), retired
 
 
 def build_upstream(name: str, config: schema.Upstream) -> Upstream:

@@ -28,6 +28,7 @@ def keys() -> None:
 Examples:
   keepstone keys create --name chatbot --role application
   keepstone keys create --name nightly --role analyst --expires 30d --model 'anthropic.*' --operation Converse
+  keepstone keys create --name legacy --role application --sigv4
 """
 )
 @click.option("--name", required=True, help="Who or what will hold the key; stands in every record.")
@@ -44,6 +45,9 @@ Examples:
     show_default=True,
     help="The least class that calls with this key carry.",
 )
+@click.option(
+    "--sigv4", is_flag=True, help="An access key that signs requests, for clients without bearer tokens."
+)
 @click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
 @home_option
 @format_option
@@ -54,14 +58,16 @@ def create(
     models: tuple[str, ...],
     operations: tuple[str, ...],
     data_class: str,
+    sigv4: bool,
     policy_file: Path | None,
     home: Path | None,
     output_format: str,
 ) -> None:
-    """Create a key and print it, once: only its hash is kept."""
+    """Create a key and print it, once: it cannot be shown again."""
     from keepstone.policy.compile import compile_policy
     from keepstone.policy.duration import parse_duration
     from keepstone.policy.load import load
+    from keepstone.store.access_keys import AccessKeySecrets, access_key_of
     from keepstone.store.engine import open_database
     from keepstone.store.keys import KeyRequest, KeyStore
 
@@ -80,15 +86,31 @@ def create(
         raise UsageError(f"`--expires` is longer than the policy's `identities.keys.max_lifetime`, {longest}")
     if not name.isprintable() or not 0 < len(name) <= 100:
         raise UsageError("`--name` is not 1 to 100 printable characters")
-    now = time.time_ns()
-    request = KeyRequest(name, roles, now + lifetime, models, operations, DataClass.parse(data_class))
-    key, token = KeyStore(open_database((home or settings.home) / "keepstone.db")).create(request, now)
+    if sigv4 and policy.document.identities.sigv4 is None:
+        raise UsageError("the policy accepts no signed calls", hint="add `sigv4: {}` to its `identities`")
+    now, folder = time.time_ns(), home or settings.home
+    request = KeyRequest(
+        name,
+        roles,
+        now + lifetime,
+        models,
+        operations,
+        DataClass.parse(data_class),
+        "sigv4" if sigv4 else "bearer",
+    )
+    store = KeyStore(open_database(folder / "keepstone.db"), AccessKeySecrets(folder / "keys"))
+    key, token = store.create(request, now)
+    shown = (
+        {"access_key_id": access_key_of(key.id), "secret_access_key": token} if sigv4 else {"token": token}
+    )
     if output_format == "json":
-        emit(
-            {"id": key.id, "name": key.name, "token": token, "expires": _date(key.expires_ns)}, output_format
-        )
+        emit({"id": key.id, "name": key.name, **shown, "expires": _date(key.expires_ns)}, output_format)
         return
-    click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
+    if sigv4:
+        click.echo(f"export AWS_ACCESS_KEY_ID={shown['access_key_id']}")
+        click.echo(f"export AWS_SECRET_ACCESS_KEY={token}")
+    else:
+        click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
     talk(f"key `{key.id}` for `{key.name}` is good until {_date(key.expires_ns)}; it is not shown again")
 
 
@@ -109,6 +131,7 @@ def list_keys(home: Path | None, output_format: str) -> None:
         {
             "id": key.id,
             "name": key.name,
+            "kind": key.kind,
             "state": key.state(now),
             "roles": ", ".join(key.roles),
             "models": ", ".join(key.models) or "as the roles allow",

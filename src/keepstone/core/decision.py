@@ -25,6 +25,15 @@ class ReasonCode(StrEnum):
     CREDENTIALS_UNKNOWN = "credentials_unknown"
     CREDENTIALS_EXPIRED = "credentials_expired"
     CREDENTIALS_REVOKED = "credentials_revoked"
+    CREDENTIALS_NOT_YET_VALID = "credentials_not_yet_valid"
+    CREDENTIALS_FOR_ANOTHER = "credentials_for_another"
+    CREDENTIALS_INCOMPLETE = "credentials_incomplete"
+    CREDENTIALS_NOT_BOUND = "credentials_not_bound"
+    CREDENTIALS_REPLAYED = "credentials_replayed"
+    SIGNATURE_INCOMPLETE = "signature_incomplete"
+    SIGNATURE_MISMATCH = "signature_mismatch"
+    SIGNATURE_NOT_CURRENT = "signature_not_current"
+    IDENTITY_PROVIDER_UNAVAILABLE = "identity_provider_unavailable"
     # admit
     ALLOWED = "allowed"
     MODEL_UNKNOWN = "model_unknown"
@@ -38,6 +47,7 @@ class ReasonCode(StrEnum):
     PURPOSE_NOT_ALLOWED = "purpose_not_allowed"
     REGION_NOT_ALLOWED = "region_not_allowed"
     OUTSIDE_HOURS = "outside_hours"
+    STEP_UP_REQUIRED = "step_up_required"
     # budget
     REQUEST_LIMIT_SPENT = "request_limit_spent"
     TOKEN_LIMIT_SPENT = "token_limit_spent"  # noqa: S105 - a reason, not a secret

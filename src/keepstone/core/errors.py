@@ -7,6 +7,7 @@
     │   ├── LedgerFull      the queue or the disk is full; nothing was accepted
     │   └── LedgerCorrupt   what is on disk is not what was written
     ├── StoreError          the database refused or is not ours
+    ├── IdentityError       an identity provider did not give a usable answer
     ├── GuardError          a guardrail cannot be compiled or evaluated
     ├── RequestError        a call's body is not what the protocol asks for
     └── UpstreamError       a model's server did not give a usable answer
@@ -64,6 +65,12 @@ class StoreError(KeepstoneError):
     """The database refused, cannot be reached or is not ours."""
 
     code = "store.error"
+
+
+class IdentityError(KeepstoneError):
+    """An identity provider cannot be reached, or what it answered cannot be used."""
+
+    code = "identity.provider"
 
 
 class GuardError(KeepstoneError):

@@ -9,7 +9,8 @@ class Principal(Struct, frozen=True):
     """An identified caller.
 
     `models` and `operations` narrow what the roles allow (a scope): empty means not narrowed. `data_class` is
-    the least class that its calls carry, whatever a request header says.
+    the least class that its calls carry, whatever a request header says. `signed_in` is when a person proved
+    who they are, in seconds since the epoch (0: not known), `methods` and `level` how (`amr`, `acr`).
     """
 
     id: str
@@ -19,3 +20,7 @@ class Principal(Struct, frozen=True):
     operations: tuple[str, ...] = ()
     data_class: DataClass = DataClass.PUBLIC
     key_id: str = ""
+    tenant: str = ""
+    signed_in: float = 0
+    methods: tuple[str, ...] = ()
+    level: str = ""

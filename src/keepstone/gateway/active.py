@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keepstone.core.keyed_hash import KeyedHash
+from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.ports import Upstream
 from keepstone.gateway.routing.lane import Lane
 from keepstone.guard.guardrail import Guardrail
@@ -22,3 +23,4 @@ class Active:
     upstreams: Mapping[str, Upstream]
     surrogate_hash: KeyedHash
     lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)  # found once: (model, upstream)
+    callers: Callers | None = None

@@ -23,6 +23,7 @@ from keepstone.gateway.admit import admit_answer, answer_findings
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import Failure, Forwarder
+from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
@@ -32,7 +33,7 @@ from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import states
-from keepstone.gateway.stages import INSPECT, Stores, begin, counted, decide
+from keepstone.gateway.stages import INSPECT, Stores, Way, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.transforms import transform_answer
 from keepstone.gateway.wire.eventstream import WireEvent
@@ -76,6 +77,7 @@ class Gateway:
             await send({"type": "http.response.body", "body": body})
             return
         call = new_call(self.active, dict(scope["headers"]))
+        call.scope = scope
         self._in_flight += 1
         self._recorder.load = self._in_flight
         try:
@@ -119,7 +121,9 @@ class Gateway:
         refusal = self._overload()
         if refusal is None:
             refusal = self._decide(call, way.before_body)
-        if refusal is None:
+            if call.pending is not None:
+                refusal = await self._decide_again(call, call.pending, way, receive)
+        if refusal is None and not call.body_read:
             refusal = await read_body(call, receive, whole=WHOLE in scope)
         if refusal is None:
             refusal = self._decide(call, way.after_body)
@@ -152,6 +156,19 @@ class Gateway:
         except StoreError as error:
             LOG.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
             return Decision.refuse(ReasonCode.OVERLOADED, "keys cannot be looked up at the moment")
+
+    async def _decide_again(
+        self, call: Call, missing: Pending, way: Way, receive: Receive
+    ) -> Decision | None:
+        """Wait for what was missing to know the caller, then decide from the start; once."""
+        if missing.source is not None:
+            await missing.source.refetch()
+        else:
+            refusal = await read_body(call, receive, whole=WHOLE in call.scope)
+            if refusal is not None:
+                return refusal
+            call.body_read = True
+        return self._decide(call, way.before_body)
 
     def _overload(self) -> Decision | None:
         if self.draining:

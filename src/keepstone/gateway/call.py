@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,6 +13,7 @@ from keepstone.core.exchange import ClassSource, DataClass, TokenUsage
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import Body
+from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.rates.lines import Demand, Reservation
 from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.wire.count_tokens import Counted
@@ -25,6 +28,7 @@ from keepstone.policy.schema.transforms import ResponseChange
 
 _ids = random.Random()  # noqa: S311 - seeded by the system; ids must be unique, not unguessable
 NO_TOKENS = TokenUsage()
+NO_SCOPE: Mapping[str, Any] = MappingProxyType({})
 NOBODY = Principal(id="", kind="", roles=())
 
 
@@ -41,6 +45,9 @@ class Call(Struct):
     wall_ns: int
     started_ns: int
     headers: dict[bytes, bytes]
+    scope: Mapping[str, Any] = NO_SCOPE
+    pending: Pending | None = None
+    body_read: bool = False
     route: Route | None = None
     dialect: Dialect | None = None
     spoken: Body | None = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from keepstone.gateway.identify.certificate import PEER, PeerCertificate, read_certificate
 from keepstone.gateway.intake import WHOLE
 from keepstone.gateway.patience import CONNECTION, Bell
 
@@ -88,11 +89,16 @@ class BoundedHttp(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self.gone = False
         self.bell: Bell | None = None
+        self._peer: PeerCertificate | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Start to watch the head."""
         super().connection_made(GatheredTransport(transport, self.loop))
         self._timer = self.loop.call_later(HEAD_S, self._look)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        if certificate:
+            self._peer = read_certificate(certificate)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer, which would keep the connection in memory; tell the call that waits."""
@@ -116,6 +122,8 @@ class BoundedHttp(HttpToolsProtocol):
         """Note that the head is whole, then let uvicorn start the call."""
         self._in_head, self._head_bytes = False, 0
         self._heads += 1
+        if self._peer is not None:
+            self.scope[PEER] = self._peer  # type: ignore[literal-required]  # ASGI allows others
         super().on_headers_complete()
         if self.leaving:
             self.cycle.keep_alive = False

@@ -160,6 +160,11 @@ class Metrics:
         )
         self.in_flight = gauge("calls_in_flight", "calls being served")
         self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
+        self.key_fetches = cache(
+            counter(
+                "key_fetches", "fetches of an identity provider's signing keys", "provider", "outcome"
+            ).labels
+        )
         self.ledger_size = gauge("ledger_records", "records in the ledger")
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 

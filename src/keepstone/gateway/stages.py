@@ -12,6 +12,7 @@ from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.principal import Principal
 from keepstone.gateway.admit import (
     admit_raised,
     decide_admission,
@@ -25,6 +26,10 @@ from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import Call
 from keepstone.gateway.charge import expected
 from keepstone.gateway.dialects import body_in_dialect, dialect_of
+from keepstone.gateway.identify.callers import MISSING
+from keepstone.gateway.identify.certificate import PEER
+from keepstone.gateway.identify.pending import Pending
+from keepstone.gateway.identify.sigv4 import ALGORITHM, SignedRequest
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
@@ -34,9 +39,15 @@ from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked
 from keepstone.gateway.wire.slots import decode_document
-from keepstone.store.keys import KeyRing
+from keepstone.policy.step_up import unmet
+from keepstone.store.keys import PREFIX, KeyRing
 
 BEARER = b"bearer "
+KEY_PREFIX = f"{PREFIX}_".encode()
+NO_BEARER = Decision.refuse(
+    ReasonCode.CREDENTIALS_MISSING,
+    "the call carries no bearer token; set AWS_BEARER_TOKEN_BEDROCK to a key of this gateway",
+)
 DATA_CLASS = b"x-keepstone-data-class"
 DATA_CLASS_NAME = DATA_CLASS.decode()
 
@@ -57,16 +68,37 @@ Stage = Callable[[Call, Stores], Decision | None]
 
 
 def identify(call: Call, stores: Stores) -> Decision | None:
-    """Find out who calls: the holder of the API key in `Authorization: Bearer`."""
+    """Find out who calls: the holder of an API key, or of another proof that the policy accepts."""
     header = call.headers.get(b"authorization", b"")
-    if header[:7].lower() != BEARER:
-        message = "the call carries no bearer token; set AWS_BEARER_TOKEN_BEDROCK to a key of this gateway"
-        return Decision.refuse(ReasonCode.CREDENTIALS_MISSING, message)
-    found = stores.keys.identify(header[7:].strip().decode("latin-1"), stores.clock.wall_ns())
-    if isinstance(found, Decision):
-        return found
-    call.principal = found
-    return None
+    callers = call.active.callers
+    now_ns = stores.clock.wall_ns()
+    found: Principal | Decision | Pending
+    if header[:7].lower() == BEARER:
+        token = header[7:].strip()
+        if callers is None or token.startswith(KEY_PREFIX):
+            found = stores.keys.identify(token.decode("latin-1"), now_ns)
+        else:
+            operation = call.route.operation if call.route else None
+            found = callers.bearer(token, now_ns, call.scope.get(PEER), operation)
+    elif callers is None:
+        found = NO_BEARER
+    elif header.startswith(ALGORITHM):
+        found = callers.signer(_signed(call), now_ns, stores.keys)
+    else:
+        found = MISSING if header else callers.holder(call.scope.get(PEER), now_ns)
+    if isinstance(found, Principal):
+        call.principal = found
+        return None
+    if isinstance(found, Pending):
+        call.pending = found
+        return found.refusal
+    return found
+
+
+def _signed(call: Call) -> SignedRequest:
+    scope = call.scope
+    body = call.body if call.body_read else None
+    return SignedRequest(scope["method"], scope["raw_path"] or b"", scope["query_string"], call.headers, body)
 
 
 def admit(call: Call, stores: Stores) -> Decision | None:
@@ -90,7 +122,9 @@ def admit(call: Call, stores: Stores) -> Decision | None:
     call.model = policy.model(route.model_id) if route.model_id else None
     refusal = decide_admission(call)
     if refusal is not None and may_state_purpose_later(call, refusal):
-        return None
+        refusal = None
+    if refusal is None and policy.step_up:
+        return unmet(policy.step_up, call.principal, route.operation, route.model_id, call.wall_ns)
     return refusal
 
 

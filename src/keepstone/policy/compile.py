@@ -25,6 +25,7 @@ from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Durability
 from keepstone.policy.schema.upstreams import BedrockUpstream
+from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
 from keepstone.policy.transforms import TransformRule, compile_transforms
 
@@ -100,6 +101,7 @@ class CompiledPolicy:
     purposes: frozenset[str]
     detected: DetectedClasses
     _clock: WindowClock | None
+    step_up: tuple[StepUpRule, ...]
     _exact: Mapping[str, ModelRoute]
     _patterns: tuple[ModelRoute, ...]
     _models: dict[str, ModelRoute] = field(default_factory=dict)
@@ -228,6 +230,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         purposes=frozenset(document.purposes),
         detected=compile_classes(document.data),
         _clock=WindowClock(admission.windows) if admission.windows else None,
+        step_up=compile_step_up(document.identities.step_up),
         _exact=MappingProxyType({each.id: each for each in routes if not each.is_pattern}),
         _patterns=tuple(each for each in routes if each.is_pattern),
     )

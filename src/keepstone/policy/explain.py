@@ -8,6 +8,7 @@ from keepstone.core.decision import Decision
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.detected import compile_classes
+from keepstone.policy.explain_callers import explain_callers
 from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.rules import Allowance, CallFacts, Denial
@@ -61,6 +62,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
     roles = policy.identities.roles.items()
     sections = [
         Section("Organisation", tuple(_organisation(policy))),
+        Section("Callers", tuple(explain_callers(policy.identities))),
         *(Section(f"Role {name}", tuple(_role(role))) for name, role in roles),
         Section("Purposes", tuple(_purposes(policy))),
         Section("Classes of content", tuple(_classes(policy))),
@@ -110,8 +112,6 @@ def _organisation(policy: Policy) -> Iterator[str]:
     if organisation.jurisdictions:
         yield f"The law of {_listed(organisation.jurisdictions)} applies."
     yield f"A call that states no data class counts as {policy.data.default_class}."
-    keys = policy.identities.keys
-    yield f"API keys live {keys.default_lifetime} unless stated, at most {keys.max_lifetime}."
 
 
 def _purposes(policy: Policy) -> Iterator[str]:

@@ -27,6 +27,7 @@ from keepstone.policy.schema.guardrails import (
 from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.semantics_admission import ADMISSION_CHECKS
+from keepstone.policy.semantics_callers import CALLER_CHECKS
 from keepstone.policy.shape import nearest
 
 _LONGEST_WINDOW = "31d"
@@ -336,4 +337,5 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _upstreams_are_sound,
     _bounds_agree,
     *ADMISSION_CHECKS,
+    *CALLER_CHECKS,
 )

@@ -11,7 +11,7 @@ import hmac
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from sqlalchemy import (
     JSON,
@@ -32,11 +32,18 @@ from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import StoreError
 from keepstone.core.exchange import DataClass
 from keepstone.core.principal import Principal
+from keepstone.store.access_keys import AccessKeySecrets, key_id_of
 
 PREFIX = "ks"
 MAX_TOKEN_CHARS = 256
 FRESH_NS = 5_000_000
 """How old the view of the keys may be: a revocation by another process holds after five milliseconds."""
+
+NOBODYS = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
+"""Compared with when there is no such key, so that time does not tell which ids exist."""
+
+KeyKind = Literal["bearer", "sigv4"]
+"""Whether a key is shown as it is, or signs requests."""
 
 _keys = Table(
     "api_keys",
@@ -51,6 +58,7 @@ _keys = Table(
     Column("created_ns", BigInteger),
     Column("expires_ns", BigInteger),
     Column("revoked_ns", BigInteger),
+    Column("kind", String(16)),
 )
 
 
@@ -68,6 +76,7 @@ class ApiKey:
     created_ns: int
     expires_ns: int
     revoked_ns: int | None = None
+    kind: KeyKind = "bearer"
 
     def state(self, now_ns: int) -> str:
         """Return `active`, `expired` or `revoked`."""
@@ -80,7 +89,7 @@ class ApiKey:
         """Return the caller that this key stands for."""
         return Principal(
             id=self.name,
-            kind="api-key",
+            kind="sigv4" if self.kind == "sigv4" else "api-key",
             roles=self.roles,
             models=self.models,
             operations=self.operations,
@@ -99,17 +108,33 @@ class KeyRequest:
     models: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     data_class: DataClass = DataClass.PUBLIC
+    kind: KeyKind = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An access key that is good now, with its secret; never shown by `repr`."""
+
+    principal: Principal
+    secret: str
+
+    def __repr__(self) -> str:
+        return "SigningKey(...)"
 
 
 class KeyStore:
     """The table of keys."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, access_keys: AccessKeySecrets | None = None) -> None:
         self._engine = engine
+        self._access_keys = access_keys
 
     def create(self, request: KeyRequest, now_ns: int) -> tuple[ApiKey, str]:
-        """Store a new key and return it with its token, which is never to be had again."""
+        """Store a new key and return it with its token or secret access key, which is not shown again."""
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        if request.kind == "sigv4":
+            assert self._access_keys is not None  # noqa: S101 - who issues such keys has the master
+            secret = self._access_keys.of(key_id)
         key = ApiKey(
             id=key_id,
             secret_sha256=_digest(secret),
@@ -120,12 +145,13 @@ class KeyStore:
             data_class=request.data_class,
             created_ns=now_ns,
             expires_ns=request.expires_ns,
+            kind=request.kind,
         )
         values = {column.name: getattr(key, column.name) for column in _keys.columns}
         values |= {name: list(values[name]) for name in ("roles", "models", "operations")}
         with self._engine.begin() as connection:
             connection.execute(insert(_keys).values(**values))
-        return key, f"{PREFIX}_{key_id}_{secret}"
+        return key, secret if request.kind == "sigv4" else f"{PREFIX}_{key_id}_{secret}"
 
     def revoke(self, key_id: str, now_ns: int) -> ApiKey | None:
         """Revoke a key and return it, `None` if there is no such key; the first revocation's time stays."""
@@ -155,8 +181,9 @@ class KeyStore:
 class KeyRing:
     """All keys in memory, as fresh as the last commit of any process."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, access_keys: AccessKeySecrets | None = None) -> None:
         self._store = KeyStore(engine)
+        self._access_keys = access_keys
         self._connection = engine.raw_connection()
         self._driver = cast("sqlite3.Connection", self._connection.driver_connection)
         self._version = -1
@@ -168,16 +195,23 @@ class KeyRing:
         self._refresh(now_ns)
         parts = token.split("_", 2) if len(token) <= MAX_TOKEN_CHARS else []
         key = self._by_id.get(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
-        if key is None or not hmac.compare_digest(key.secret_sha256, _digest(parts[2])):
+        known = key.secret_sha256 if key is not None else NOBODYS
+        same = hmac.compare_digest(known, _digest(parts[2] if len(parts) == 3 else token))
+        if key is None or not same or key.kind != "bearer":
             return Decision.refuse(
                 ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is not a key of this gateway"
             )
-        state = key.state(now_ns)
-        if state == "revoked":
-            return Decision.refuse(ReasonCode.CREDENTIALS_REVOKED, f"key `{key.id}` is revoked")
-        if state == "expired":
-            return Decision.refuse(ReasonCode.CREDENTIALS_EXPIRED, f"key `{key.id}` has expired")
-        return key.principal
+        return _state_refusal(key, now_ns) or key.principal
+
+    def signing_key(self, access_key: str, now_ns: int) -> SigningKey | Decision:
+        """Return the access key of this id, or the refusal; raise `StoreError` as `identify` does."""
+        self._refresh(now_ns)
+        key = self._by_id.get(key_id_of(access_key))
+        if key is None or key.kind != "sigv4" or self._access_keys is None:
+            return Decision.refuse(
+                ReasonCode.CREDENTIALS_UNKNOWN, "the access key id is not one of this gateway"
+            )
+        return _state_refusal(key, now_ns) or SigningKey(key.principal, self._access_keys.of(key.id))
 
     def _refresh(self, now_ns: int) -> None:
         if 0 <= now_ns - self._asked_ns < FRESH_NS:
@@ -194,6 +228,15 @@ class KeyRing:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
+
+
+def _state_refusal(key: ApiKey, now_ns: int) -> Decision | None:
+    state = key.state(now_ns)
+    if state == "revoked":
+        return Decision.refuse(ReasonCode.CREDENTIALS_REVOKED, f"key `{key.id}` is revoked")
+    if state == "expired":
+        return Decision.refuse(ReasonCode.CREDENTIALS_EXPIRED, f"key `{key.id}` has expired")
+    return None
 
 
 def _digest(secret: str) -> str:

@@ -59,7 +59,17 @@ ERRORS: Mapping[str, AwsError] = MappingProxyType(
 
 _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     "MissingAuthenticationTokenException": (ReasonCode.CREDENTIALS_MISSING,),
-    "UnrecognizedClientException": (ReasonCode.CREDENTIALS_UNKNOWN, ReasonCode.CREDENTIALS_REVOKED),
+    "UnrecognizedClientException": (
+        ReasonCode.CREDENTIALS_UNKNOWN,
+        ReasonCode.CREDENTIALS_REVOKED,
+        ReasonCode.CREDENTIALS_NOT_YET_VALID,
+        ReasonCode.CREDENTIALS_FOR_ANOTHER,
+        ReasonCode.CREDENTIALS_INCOMPLETE,
+        ReasonCode.CREDENTIALS_NOT_BOUND,
+        ReasonCode.CREDENTIALS_REPLAYED,
+    ),
+    "IncompleteSignatureException": (ReasonCode.SIGNATURE_INCOMPLETE,),
+    "InvalidSignatureException": (ReasonCode.SIGNATURE_MISMATCH, ReasonCode.SIGNATURE_NOT_CURRENT),
     "ExpiredTokenException": (ReasonCode.CREDENTIALS_EXPIRED,),
     "AccessDeniedException": (
         ReasonCode.ROLE_UNKNOWN,
@@ -73,6 +83,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.REGION_NOT_ALLOWED,
         ReasonCode.OUTSIDE_HOURS,
         ReasonCode.OUTPUT_CLASS_TOO_HIGH,
+        ReasonCode.STEP_UP_REQUIRED,
     ),
     "ResourceNotFoundException": (ReasonCode.MODEL_UNKNOWN, ReasonCode.GUARDRAIL_UNKNOWN),
     "ThrottlingException": (
@@ -105,6 +116,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.RATES_UNAVAILABLE,
         ReasonCode.OVERLOADED,
         ReasonCode.SHUTTING_DOWN,
+        ReasonCode.IDENTITY_PROVIDER_UNAVAILABLE,
     ),
     "InternalServerException": (
         ReasonCode.INTERNAL,

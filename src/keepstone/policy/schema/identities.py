@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
+from keepstone.policy.schema.callers import ConsoleLogin, MutualTls, OidcProvider, SigV4Rules, StepUp
 from keepstone.policy.schema.words import (
     Closed,
     DataClassName,
@@ -87,3 +88,10 @@ class Identities(Closed, frozen=True, kw_only=True):
 
     roles: Annotated[dict[Name, Role], Meta(min_length=1)]
     keys: KeyRules = KeyRules()
+    oidc: Annotated[dict[Name, OidcProvider], Meta(description="whose JWTs are accepted")] = field(
+        default_factory=dict
+    )
+    sigv4: Annotated[SigV4Rules | None, Meta(description="absent: no signed calls")] = None
+    mtls: Annotated[MutualTls | None, Meta(description="absent: certificates name nobody")] = None
+    console: Annotated[ConsoleLogin | None, Meta(description="absent: no sign-in of people")] = None
+    step_up: tuple[StepUp, ...] = ()

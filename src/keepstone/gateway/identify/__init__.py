@@ -1,0 +1,1 @@
+"""Who calls: tokens of identity providers, signatures, client certificates, sessions of people."""
