@@ -86,7 +86,8 @@ class TokenVerifier:
             found = self._remembered[digest] = fresh
         if found.bound_to and found.bound_to != thumbprint:  # both are public: nothing to time
             return BOUND
-        if self._once and operation is not None and ("*" in self._once or operation in self._once):
+        # an operation that only the body tells counts as each of them
+        if self._once and (operation is None or "*" in self._once or operation in self._once):
             return self._first_use(found, now) or found
         return found
 
