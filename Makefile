@@ -35,6 +35,7 @@ check: setup ## format, lint, types, import floors, generated reference
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.reference --check
+	$(BIN)/python -m tools.regions --check
 
 format: setup ## rewrite the code in our format
 	$(BIN)/ruff format .

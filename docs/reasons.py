@@ -157,6 +157,26 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The answer holds data of a higher class than the caller may see.",
         "Mask it in the guardrail, or raise `max_data_class` in a rule of the role.",
     ),
+    Code.TRANSFER_ALLOWED: (
+        "The data may go where the upstreams compute; the record names the articles.",
+        "Nothing.",
+    ),
+    Code.TRANSFER_REFUSED: (
+        "The data may go to none of the upstreams; the message names each destination and article.",
+        "`keepstone policy residency` shows them all; add an instrument, or an upstream elsewhere.",
+    ),
+    Code.CONSENT_MISSING: (
+        "The purpose needs a consent, which is absent, withdrawn, expired or another one.",
+        "State a receipt of the register in `X-Keepstone-Consent`.",
+    ),
+    Code.DESTINATION_UNKNOWN: (
+        "Nobody can tell where the call would be computed, or what law applies, so it is refused.",
+        "The message says what is missing: a `country`, a rule, the right to GetInferenceProfile.",
+    ),
+    Code.DESTINATION_PENDING: (
+        "Where this inference profile computes is being asked for.",
+        "Try again; SDKs do so by themselves.",
+    ),
     Code.NO_UPSTREAM: ("The model has no upstream.", "Name one in the policy."),
     Code.OPERATION_UNSUPPORTED_BY_UPSTREAM: (
         "None of the model's upstreams serves this operation.",
@@ -271,6 +291,16 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.OUTPUT_MASKED,
             Code.ANSWER_TRANSFORMED,
             Code.OUTPUT_CLASS_TOO_HIGH,
+        ),
+    ),
+    (
+        "route",
+        (
+            Code.TRANSFER_ALLOWED,
+            Code.CONSENT_MISSING,
+            Code.TRANSFER_REFUSED,
+            Code.DESTINATION_UNKNOWN,
+            Code.DESTINATION_PENDING,
         ),
     ),
     (

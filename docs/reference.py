@@ -61,6 +61,7 @@ _CHANGES = (
     ReasonCode.OUTPUT_MASKED,
     ReasonCode.REQUEST_TRANSFORMED,
     ReasonCode.ANSWER_TRANSFORMED,
+    ReasonCode.TRANSFER_ALLOWED,
 )
 _BLOCKS = (ReasonCode.INPUT_BLOCKED, ReasonCode.OUTPUT_BLOCKED)
 

@@ -12,6 +12,7 @@ from typing import assert_never
 from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.aws.credentials import Role, Source, assumed, chain
+from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
 from keepstone.core.clock import SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
 from keepstone.core.keyed_hash import KeyedHash
@@ -20,6 +21,7 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.budget import Budget
+from keepstone.gateway.consents import ConsentFile
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.identify.certificate import CertificateRules
 from keepstone.gateway.identify.key_source import KeySource
@@ -27,7 +29,9 @@ from keepstone.gateway.identify.sigv4 import SigV4Verifier
 from keepstone.gateway.identify.tokens import TokenVerifier
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import Upstream
+from keepstone.gateway.profiles import ProfileDestinations
 from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.stages import Stores
 from keepstone.gateway.upstreams.dev import DevelopmentModel
 from keepstone.gateway.upstreams.http import Origin
@@ -78,7 +82,9 @@ class Service:
         try:
             policy = await asyncio.to_thread(read_policy, self.settings)
             before = dict(self.upstreams)
-            active = build_active(policy, self.upstreams, self.gateway.active.surrogate_hash)
+            residency = build_residency(policy, self.settings)
+            known = self.gateway.active.surrogate_hash
+            active = build_active(policy, self.upstreams, known, residency)
             active, retired = identified(active, self.key_sources, self.metrics)
         except KeepstoneError as error:
             self.metrics.reloads.labels("refused").inc()
@@ -161,8 +167,9 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     upstreams: UpstreamCache = {}
     key = LedgerKey.load_or_create(settings.keys).of_shard(settings.shard)
     log = shard_folder(settings.ledger, settings.shard)
+    residency = build_residency(policy, settings)
+    active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")), residency)
     key_sources: KeySourceCache = {}
-    active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")))
     active, _ = identified(active, key_sources, metrics)
     recorder = Recorder(key.commit, metrics)
     bounds = policy.record
@@ -188,7 +195,12 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     return service
 
 
-def build_active(policy: CompiledPolicy, cache: UpstreamCache, surrogate_hash: KeyedHash) -> Active:
+def build_active(
+    policy: CompiledPolicy,
+    cache: UpstreamCache,
+    surrogate_hash: KeyedHash,
+    residency: ResidencyGuard | None = None,
+) -> Active:
     """Compile the guardrails and open the upstreams; one whose configuration is unchanged keeps its pool."""
     document = policy.document
     guardrails = compile_guardrails(document)
@@ -199,7 +211,46 @@ def build_active(policy: CompiledPolicy, cache: UpstreamCache, surrogate_hash: K
     cache.clear()
     cache.update(fresh)
     upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
-    return Active(policy, MappingProxyType(guardrails), MappingProxyType(upstreams), surrogate_hash)
+    return Active(
+        policy, MappingProxyType(guardrails), MappingProxyType(upstreams), surrogate_hash, residency
+    )
+
+
+def build_residency(policy: CompiledPolicy, settings: Settings) -> ResidencyGuard | None:
+    """Return what narrows routes, `None` for a policy without rules on residency."""
+    rules = policy.residency
+    if rules is None:
+        return None
+    planes = {
+        name: control_plane(name, config)
+        for name, config in policy.document.upstreams.items()
+        if isinstance(config, schema.BedrockUpstream)
+    }
+    profiles = ProfileDestinations(
+        settings.profiles,
+        InferenceProfiles(planes).read,
+        {name: plane.address for name, plane in planes.items()},
+        max_age_ns=rules.max_age_ns,
+        shipped_table=rules.shipped_table,
+    )
+    register = ConsentFile(Path(rules.consent.register)) if rules.consent else None
+    guard = ResidencyGuard(rules, profiles, register)
+    guard.expect(policy.routes)
+    return guard
+
+
+def control_plane(name: str, config: schema.BedrockUpstream) -> ControlPlane:
+    """Return how Bedrock's control plane is reached for an upstream: with the upstream's own credentials."""
+    role = config.assume_role
+    return ControlPlane(
+        config.region,
+        _credentials(config),
+        (role.arn if role else config.profile) or "default",
+        config.control_endpoint_url,
+        config.ca_bundle,
+        config.fips,
+        secret(config.bearer_token, name) if config.bearer_token else None,
+    )
 
 
 def compile_guardrails(document: Policy) -> dict[str, Guardrail]:

@@ -17,9 +17,9 @@ Violations = Iterator[str]
 
 
 @cache
-def service() -> Any:
-    """botocore's model of bedrock-runtime."""
-    return botocore.session.get_session().get_service_model("bedrock-runtime")
+def service(name: str = "bedrock-runtime") -> Any:
+    """botocore's model of a service."""
+    return botocore.session.get_session().get_service_model(name)
 
 
 class Rules(NamedTuple):
@@ -33,14 +33,14 @@ class Rules(NamedTuple):
         return Rules(self.closed, f"{self.where}.{step}" if self.where else step)
 
 
-def request_violations(operation: str, value: dict[str, Any]) -> list[str]:
+def request_violations(operation: str, value: dict[str, Any], of: str = "bedrock-runtime") -> list[str]:
     """What AWS would refuse of an operation's input, in its words."""
-    return list(_walk(service().operation_model(operation).input_shape, value, Rules(closed=False)))
+    return list(_walk(service(of).operation_model(operation).input_shape, value, Rules(closed=False)))
 
 
-def answer_violations(operation: str, value: dict[str, Any]) -> list[str]:
+def answer_violations(operation: str, value: dict[str, Any], of: str = "bedrock-runtime") -> list[str]:
     """Where an answer is none that AWS could give."""
-    return list(_walk(service().operation_model(operation).output_shape, value, Rules(closed=True)))
+    return list(_walk(service(of).operation_model(operation).output_shape, value, Rules(closed=True)))
 
 
 def event_violations(operation: str, event: str, value: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from keepstone.aws.credentials import Renewed, Source
 from keepstone.aws.signing import Signer
+from keepstone.catalog.places import regions
 from keepstone.core.errors import UpstreamError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
@@ -103,7 +104,8 @@ def _path(model_id: str, operation: Operation) -> str:
 
 def endpoint(region: str, endpoint_url: str = "", *, fips: bool = False) -> str:
     """Return the URL of Bedrock Runtime in `region`, unless `endpoint_url` overrides it."""
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    known = regions().get(region)
+    suffix = known.dns_suffix if known else "amazonaws.com"
     return endpoint_url or f"https://bedrock-runtime{'-fips' * fips}.{region}.{suffix}"
 
 

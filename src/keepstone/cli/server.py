@@ -37,6 +37,7 @@ LEAVE_S = 300.0
 WATCH_S = 0.5
 HANG_UP_S = 0.25
 PRUNE_S = 24 * 3600
+LOCATE_S = 0.25
 LOG = logging.getLogger("keepstone")
 
 
@@ -236,6 +237,7 @@ async def serve_until_told(
         loop.create_task(_watch(service, settings, reload_now)),
         loop.create_task(_announce(serving, ready)),
         loop.create_task(_retain(service)),
+        loop.create_task(_locate(service)),
     ]
     try:
         await serving.server.serve(sockets=[listener])
@@ -298,6 +300,18 @@ async def _retain(service: Service) -> None:
         except KeepstoneError as error:
             LOG.error("retention could not be applied: %s", error.message)  # noqa: TRY400
         await asyncio.sleep(PRUNE_S)
+
+
+async def _locate(service: Service) -> None:
+    """Keep up to date where inference profiles compute and which consents are given, where a policy asks."""
+    while True:
+        guard = service.gateway.active.residency
+        if guard is not None:
+            try:
+                await guard.refresh(service.clock.wall_ns())
+            except Exception:  # the next round tries again; meanwhile what is unknown is refused
+                LOG.exception("what residency rests on could not be brought up to date")
+        await asyncio.sleep(LOCATE_S)
 
 
 def _stamps(settings: Settings) -> list[tuple[int, int] | None]:

@@ -72,6 +72,11 @@ class ReasonCode(StrEnum):
     OUTPUT_MASKED = "output_masked"
     OUTPUT_CLASS_TOO_HIGH = "output_class_too_high"
     # route, forward
+    TRANSFER_ALLOWED = "transfer_allowed"
+    TRANSFER_REFUSED = "transfer_refused"
+    CONSENT_MISSING = "consent_missing"
+    DESTINATION_UNKNOWN = "destination_unknown"
+    DESTINATION_PENDING = "destination_pending"
     NO_UPSTREAM = "no_upstream"
     OPERATION_UNSUPPORTED_BY_UPSTREAM = "operation_unsupported_by_upstream"
     UPSTREAM_REFUSED = "upstream_refused"

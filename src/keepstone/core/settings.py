@@ -34,6 +34,11 @@ class Settings:
         return self.home / "ledger"
 
     @property
+    def profiles(self) -> Path:
+        """Return the file of what AWS said about inference profiles."""
+        return self.home / "inference-profiles.json"
+
+    @property
     def keys(self) -> Path:
         """Return the folder of the signing keys; its files are readable by the owner only."""
         return self.home / "keys"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.ports import Upstream
+from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.routing.lane import Lane
 from keepstone.guard.guardrail import Guardrail
 from keepstone.policy.compile import CompiledPolicy
@@ -22,5 +23,6 @@ class Active:
     guardrails: Mapping[str, Guardrail]
     upstreams: Mapping[str, Upstream]
     surrogate_hash: KeyedHash
+    residency: ResidencyGuard | None = None
     lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)  # found once: (model, upstream)
     callers: Callers | None = None

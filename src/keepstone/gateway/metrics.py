@@ -158,6 +158,9 @@ class Metrics:
         self.rates_connected = gauge(
             "rates_connected", "1 while the shared store answers; absent without one"
         )
+        self.assumed_destinations = counter(
+            "assumed_destinations", "calls whose destinations stand in the shipped table, not in AWS's answer"
+        )
         self.in_flight = gauge("calls_in_flight", "calls being served")
         self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
         self.key_fetches = cache(

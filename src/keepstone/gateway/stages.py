@@ -34,6 +34,7 @@ from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
 from keepstone.gateway.rates.lines import Demand, Reservation, Spent
+from keepstone.gateway.residency import Question
 from keepstone.gateway.transforms import transform_request
 from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
@@ -217,10 +218,27 @@ def inspect_input(call: Call, stores: Stores) -> Decision | None:
 
 
 def route(call: Call, stores: Stores) -> Decision | None:
-    """Choose the upstreams that may be asked, in the order in which they are tried."""
+    """Choose the upstreams that may be asked, in the order in which they are tried.
+
+    Where a policy has rules on residency, only those are left whose every destination is allowed.
+    """
     if call.model is None:  # the text goes to no model
         return None
-    call.candidates = call.cleared
+    residency = call.active.residency
+    if residency is None:
+        call.candidates = call.cleared
+        return None
+    assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+    question = Question(
+        call.principal.roles, call.route.model_id, call.model, call.cleared, call.purpose, call.headers
+    )
+    found = residency.route(question, call.wall_ns)
+    if isinstance(found, Decision):
+        return found
+    call.candidates = found.candidates
+    call.notes.append(found.note)
+    if found.assumed:
+        stores.metrics.assumed_destinations.inc()
     return None
 
 

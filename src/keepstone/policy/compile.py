@@ -19,6 +19,7 @@ from keepstone.policy.limits import LimitRule, compile_limit
 from keepstone.policy.load import LoadedPolicy
 from keepstone.policy.model_ids import Glob, names_of
 from keepstone.policy.prices import PriceBook
+from keepstone.policy.residency.rules import ResidencyRules, compile_residency
 from keepstone.policy.routing import route_rules
 from keepstone.policy.rules import CallFacts, ModelRoute, Place, compile_roles
 from keepstone.policy.schema.document import Policy
@@ -100,6 +101,7 @@ class CompiledPolicy:
     admission: Admission
     purposes: frozenset[str]
     detected: DetectedClasses
+    residency: ResidencyRules | None
     _clock: WindowClock | None
     step_up: tuple[StepUpRule, ...]
     _exact: Mapping[str, ModelRoute]
@@ -231,6 +233,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         detected=compile_classes(document.data),
         _clock=WindowClock(admission.windows) if admission.windows else None,
         step_up=compile_step_up(document.identities.step_up),
+        residency=compile_residency(document),
         _exact=MappingProxyType({each.id: each for each in routes if not each.is_pattern}),
         _patterns=tuple(each for each in routes if each.is_pattern),
     )

@@ -11,6 +11,7 @@ from keepstone.policy.detected import compile_classes
 from keepstone.policy.explain_callers import explain_callers
 from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.personas import PERSONAS
+from keepstone.policy.residency.explain import residency_gaps, residency_sentences
 from keepstone.policy.rules import Allowance, CallFacts, Denial
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
@@ -74,6 +75,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
         Section("Changes", tuple(_transform(each) for each in policy.transforms)),
         Section("Limits", tuple(_limit(each) for each in policy.limits) or ("No limit is set.",)),
         Section("Counting", tuple(_counting(policy))),
+        Section("Residency", tuple(residency_sentences(policy))),
         Section("Record", tuple(_record(policy))),
         Section("Not protected", tuple(_gaps(policy))),
     ]
@@ -337,6 +339,7 @@ def _gaps(policy: Policy) -> Iterator[str]:
     for name, guardrail in policy.guardrails.items():
         for gap in _guardrail_gaps(guardrail):
             yield f"Guardrail `{name}`: {gap}"
+    yield from residency_gaps(policy)
     if policy.record.durability is Durability.BOUNDED:
         yield f"A crash can lose the record of the last {policy.record.window}."
     for name, upstream in policy.upstreams.items():

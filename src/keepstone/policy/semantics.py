@@ -15,6 +15,7 @@ from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.problems import Fault, Path, Severity, shown
+from keepstone.policy.residency.faults import residency_faults
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
     Action,
@@ -338,4 +339,5 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _bounds_agree,
     *ADMISSION_CHECKS,
     *CALLER_CHECKS,
+    residency_faults,
 )

@@ -84,6 +84,9 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.OUTSIDE_HOURS,
         ReasonCode.OUTPUT_CLASS_TOO_HIGH,
         ReasonCode.STEP_UP_REQUIRED,
+        ReasonCode.TRANSFER_REFUSED,
+        ReasonCode.CONSENT_MISSING,
+        ReasonCode.DESTINATION_UNKNOWN,
     ),
     "ResourceNotFoundException": (ReasonCode.MODEL_UNKNOWN, ReasonCode.GUARDRAIL_UNKNOWN),
     "ThrottlingException": (
@@ -110,6 +113,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
     "ModelTimeoutException": (ReasonCode.UPSTREAM_TIMED_OUT, ReasonCode.DEADLINE_EXCEEDED),
     "ServiceUnavailableException": (
         ReasonCode.NO_UPSTREAM,
+        ReasonCode.DESTINATION_PENDING,
         ReasonCode.UPSTREAM_UNAVAILABLE,
         ReasonCode.UPSTREAM_RESTS,
         ReasonCode.LEDGER_UNAVAILABLE,
@@ -122,6 +126,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.INTERNAL,
         # These are no refusals: to render one as an error would be our own fault.
         ReasonCode.ALLOWED,
+        ReasonCode.TRANSFER_ALLOWED,
         ReasonCode.INPUT_MASKED,
         ReasonCode.OUTPUT_MASKED,
         ReasonCode.REQUEST_TRANSFORMED,

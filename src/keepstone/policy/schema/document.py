@@ -14,6 +14,7 @@ from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
 from keepstone.policy.schema.limits import Limit, Price, Rates
 from keepstone.policy.schema.record import Record, Retention
+from keepstone.policy.schema.residency import Residency
 from keepstone.policy.schema.transforms import Transform
 from keepstone.policy.schema.upstreams import Model, Upstream
 from keepstone.policy.schema.words import Closed, Duration, Name
@@ -67,6 +68,7 @@ class Policy(Closed, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     rates: Rates = Rates()
     prices: tuple[Price, ...] = ()
+    residency: Residency | None = None
     retention: Retention = Retention()
     record: Record = Record()
     gateway: GatewayRules = GatewayRules()

@@ -59,7 +59,7 @@ class AssumeRole(Closed, frozen=True, kw_only=True):
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
     """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
-    region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    region: Annotated[str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")]
     bearer_token: SecretRef | None = None
     profile: Annotated[str, Meta(description="named profile of the AWS credential chain")] = ""
     assume_role: AssumeRole | None = None
@@ -69,6 +69,13 @@ class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", ta
         Meta(
             pattern=r"^https?://",
             description="instead of the region's public endpoint, such as a VPC endpoint",
+        ),
+    ] = ""
+    control_endpoint_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://",
+            description="the same for the control plane, which is asked where inference profiles compute",
         ),
     ] = ""
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
@@ -86,6 +93,10 @@ class OpenAIUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag
         ),
     ] = ""
     api_key: SecretRef | None = None
+    country: Annotated[
+        str,
+        Meta(pattern=r"^([A-Z]{2})?$", description="where the server computes, ISO 3166; for `residency`"),
+    ] = ""
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""
 
 

@@ -1,0 +1,1 @@
+"""Where data may go: compiled rules and pure verdicts."""
