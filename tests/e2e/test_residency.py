@@ -109,13 +109,20 @@ def world(_world: World) -> World:
 
 def ask(gateway: GatewayProcess, model: str, headers: dict[str, str] | None = None) -> Any:
     """One call by boto3 with more headers, tried again while AWS is being asked about a profile."""
-    client = gateway.client(attempts=5)
+    client = gateway.client()
     for name, value in (headers or {}).items():
         client.meta.events.register(
             "before-sign.bedrock-runtime.*",
             lambda request, name=name, value=value, **_: request.headers.add_header(name, value),
         )
-    return client.converse(modelId=model, messages=user("hello"))
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return client.converse(modelId=model, messages=user("hello"))
+        except ClientError as error:
+            if "destination_pending" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def refusal(gateway: GatewayProcess, model: str, headers: dict[str, str] | None = None) -> tuple[str, str]:
@@ -163,6 +170,11 @@ class TestTheNameOfARegionIsNoProof:
 
 
 class TestDestinationsOfProfiles:
+    def test_an_sdk_tries_again_by_itself_while_aws_is_asked(self, world: World) -> None:
+        world.control.profiles["eu.anthropic.claude-asked-once-v1:0"] = ("eu-west-1",)
+        client = world.gateway(EU_ONLY).client(attempts=9)
+        assert said(client.converse(modelId="eu.anthropic.claude-asked-once-v1:0", messages=user("hello")))
+
     def test_a_profile_within_the_eea_is_allowed(self, world: World) -> None:
         assert said(ask(world.gateway(EU_ONLY), f"eu.{CLAUDE}"))
         assert world.reached() == ["eu-central-1"]

@@ -37,7 +37,7 @@ LEAVE_S = 300.0
 WATCH_S = 0.5
 HANG_UP_S = 0.25
 PRUNE_S = 24 * 3600
-LOCATE_S = 0.25
+LOCATE_S = 0.1
 LOG = logging.getLogger("keepstone")
 
 

@@ -234,6 +234,8 @@ def route(call: Call, stores: Stores) -> Decision | None:
     )
     found = residency.route(question, call.wall_ns)
     if isinstance(found, Decision):
+        if found.reason.code is ReasonCode.DESTINATION_PENDING:
+            call.retry_after = 1
         return found
     call.candidates = found.candidates
     call.notes.append(found.note)
