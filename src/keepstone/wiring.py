@@ -92,6 +92,7 @@ class Service:
             raise
         self.needs_restart = policy.record != self.durability
         self.gateway.active = active
+        self.keys.stale_for(policy.stale_for_ns)
         for name, (_, upstream) in before.items():
             if active.upstreams.get(name) is not upstream:
                 await upstream.close()
@@ -178,7 +179,9 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     ledger = Ledger.open(log, key, notify=recorder.notify, window_ms=window_ms, loop=loop)
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
-    keys = KeyRing(open_database(settings.database), AccessKeySecrets(settings.keys))
+    access_keys = AccessKeySecrets(settings.keys)
+    keys = KeyRing(open_database(settings.database), access_keys, lambda what: metrics.store(what).inc())
+    keys.stale_for(policy.stale_for_ns)
     budget = Budget(clock.wall_ns() - clock.monotonic_ns())
     alerts = AlertLog(recorder, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, alerts=(alerts,))

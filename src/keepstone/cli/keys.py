@@ -1,6 +1,7 @@
 """`keepstone keys`: create, list and revoke the API keys that callers hold."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,11 @@ home_option = click.option(
     "--home",
     type=click.Path(path_type=Path),
     help="Where the gateway keeps its state.  [default: .keepstone]",
+)
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    help="PostgreSQL instead of SQLite; a password is better off in KEEPSTONE_DATABASE or a pgpass file.",
 )
 
 
@@ -50,6 +56,7 @@ Examples:
 )
 @click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
 @home_option
+@database_option
 @format_option
 def create(
     name: str,
@@ -61,6 +68,7 @@ def create(
     sigv4: bool,
     policy_file: Path | None,
     home: Path | None,
+    database: str | None,
     output_format: str,
 ) -> None:
     """Create a key and print it, once: it cannot be shown again."""
@@ -98,7 +106,7 @@ def create(
         DataClass.parse(data_class),
         "sigv4" if sigv4 else "bearer",
     )
-    store = KeyStore(open_database(folder / "keepstone.db"), AccessKeySecrets(folder / "keys"))
+    store = KeyStore(open_database(_database(home, database)), AccessKeySecrets(folder / "keys"))
     key, token = store.create(request, now)
     shown = (
         {"access_key_id": access_key_of(key.id), "secret_access_key": token} if sigv4 else {"token": token}
@@ -116,17 +124,18 @@ def create(
 
 @keys.command("list", epilog="Example: `keepstone keys list --format json`")
 @home_option
+@database_option
 @format_option
-def list_keys(home: Path | None, output_format: str) -> None:
+def list_keys(home: Path | None, database: str | None, output_format: str) -> None:
     """List all keys and what they are good for; never the keys themselves."""
     from keepstone.store.engine import open_database
     from keepstone.store.keys import KeyStore
 
     now = time.time_ns()
-    database = (home or from_environment().home) / "keepstone.db"
-    if not database.exists():
-        raise UsageError(f"there is no `{database}`", hint="name the gateway's folder with `--home`")
-    store = KeyStore(open_database(database))
+    target = _database(home, database)
+    if isinstance(target, Path) and not target.exists():
+        raise UsageError(f"there is no `{target}`", hint="name the gateway's folder with `--home`")
+    store = KeyStore(open_database(target))
     rows = [
         {
             "id": key.id,
@@ -149,16 +158,25 @@ def list_keys(home: Path | None, output_format: str) -> None:
 @keys.command(epilog="Example: `keepstone keys revoke 3f9c2a7b10de`")
 @click.argument("key_id")
 @home_option
-def revoke(key_id: str, home: Path | None) -> None:
+@database_option
+def revoke(key_id: str, home: Path | None, database: str | None) -> None:
     """Revoke a key; running gateways refuse it from their next call on."""
     from keepstone.store.engine import open_database
     from keepstone.store.keys import KeyStore
 
-    store = KeyStore(open_database((home or from_environment().home) / "keepstone.db"))
+    store = KeyStore(open_database(_database(home, database)))
     key = store.revoke(key_id, time.time_ns())
     if key is None:
         raise UsageError("there is no key of this id", hint="`keepstone keys list` shows the ids")
     talk(f"key `{key.id}` for `{key.name}` is revoked since {_date(key.revoked_ns or 0)}")
+
+
+def _database(home: Path | None, database: str | None) -> Path | str:
+    """Return what the gateway of this folder or URL uses; a URL goes before a folder."""
+    settings = from_environment()
+    if home is not None and database is None and not settings.database_url:
+        return replace(settings, home=home).database
+    return database or settings.database
 
 
 def _date(time_ns: int) -> str:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from keepstone.cli.keys import database_option
 from keepstone.cli.output import talk
 from keepstone.core.errors import UsageError
 from keepstone.core.settings import MAX_DRAIN_S, MAX_WORKERS, Settings, from_environment
@@ -52,6 +54,7 @@ Then, in another terminal, with the variables that `up` prints:
     type=click.FloatRange(0, MAX_DRAIN_S),
     help="Seconds to be unready before new calls are refused at a stop.  [default: 0]",
 )
+@database_option
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 def up(
     policy_file: Path | None,
@@ -64,6 +67,7 @@ def up(
     plain_http: bool,
     workers: int | None,
     drain: float | None,
+    database: str | None,
     log_level: str | None,
 ) -> None:
     """Start the gateway: checks the policy, opens the ledger, prints what a client needs and a first key.
@@ -75,7 +79,8 @@ def up(
     from keepstone.wiring import read_policy
 
     base = from_environment()
-    settings = Settings(
+    settings = replace(
+        base,
         home=home or base.home,
         policy=policy_file or base.policy,
         environment=environment if environment is not None else base.environment,
@@ -84,6 +89,7 @@ def up(
         log_level=log_level or base.log_level,
         workers=workers or base.workers,
         drain=base.drain if drain is None else drain,
+        database_url=database or base.database_url,
     )
     if not settings.policy.exists() and policy_file is None:
         settings.policy.write_text(default_document())

@@ -18,15 +18,16 @@ class Settings:
     host: str = "127.0.0.1"  # KEEPSTONE_HOST
     port: int = 8080  # KEEPSTONE_PORT
     log_level: str = "info"  # KEEPSTONE_LOG_LEVEL
+    database_url: str = ""  # KEEPSTONE_DATABASE: PostgreSQL; without it, SQLite in `home`
     workers: int = 1  # KEEPSTONE_WORKERS
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
     worker: int = 0  # which of several workers this is
     shard: str = "main"  # the log that this process writes; the parent of several workers says which
 
     @property
-    def database(self) -> Path:
-        """Return the path of the embedded database."""
-        return self.home / "keepstone.db"
+    def database(self) -> Path | str:
+        """Return the path of the embedded database, or the URL of the one that is set."""
+        return self.database_url or self.home / "keepstone.db"
 
     @property
     def ledger(self) -> Path:
@@ -55,6 +56,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     if not raw_port.isdecimal() or not 0 <= int(raw_port) <= 65535:
         raise UsageError(f"KEEPSTONE_PORT is `{raw_port[:16]}`, expected a number from 0 to 65535")
     return Settings(
+        database_url=environ.get("KEEPSTONE_DATABASE", default.database_url),
         workers=int(_number(environ, "KEEPSTONE_WORKERS", default.workers, 1, MAX_WORKERS)),
         drain=_number(environ, "KEEPSTONE_DRAIN", default.drain, 0, MAX_DRAIN_S),
         home=Path(environ.get("KEEPSTONE_HOME", default.home)),

@@ -94,6 +94,7 @@ class CompiledPolicy:
     transforms: tuple[TransformRule, ...]
     retention: RetentionBounds
     record: RecordBounds
+    stale_for_ns: int
     gateway: GatewayBounds
     keys: KeyBounds
     default_class: DataClass
@@ -220,6 +221,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
             document.retention.ledger_days, document.retention.ledger_days * parse_duration("1d")
         ),
         record=RecordBounds(document.record.durability, parse_duration(document.record.window)),
+        stale_for_ns=parse_duration(document.store.stale_for),
         gateway=GatewayBounds(
             document.gateway.max_request_bytes,
             document.gateway.max_in_flight,

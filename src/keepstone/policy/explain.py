@@ -26,6 +26,7 @@ from keepstone.policy.schema.guardrails import (
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
 from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.store import Store
 from keepstone.policy.schema.transforms import (
     AddSystem,
     AppendText,
@@ -342,6 +343,8 @@ def _gaps(policy: Policy) -> Iterator[str]:
     yield from residency_gaps(policy)
     if policy.record.durability is Durability.BOUNDED:
         yield f"A crash can lose the record of the last {policy.record.window}."
+    if policy.store.stale_for != Store().stale_for:
+        yield f"A revoked key may work for {policy.store.stale_for} while a shared database does not answer."
     for name, upstream in policy.upstreams.items():
         url = getattr(upstream, "base_url", "") or getattr(upstream, "endpoint_url", "")
         if url.startswith("http://"):

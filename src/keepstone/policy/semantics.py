@@ -32,6 +32,7 @@ from keepstone.policy.semantics_callers import CALLER_CHECKS
 from keepstone.policy.shape import nearest
 
 _LONGEST_WINDOW = "31d"
+_LONGEST_STALE = "1h"
 _LONGEST_BOUNDED_LOSS = "1s"
 
 
@@ -321,6 +322,9 @@ def _bounds_agree(policy: Policy) -> Iterator[Fault]:
         yield Fault(
             ("record", "window"), f"expected at most `{_LONGEST_BOUNDED_LOSS}`, got `{policy.record.window}`"
         )
+    stale_for = policy.store.stale_for
+    if parse_duration(stale_for) > parse_duration(_LONGEST_STALE):
+        yield Fault(("store", "stale_for"), f"expected at most `{_LONGEST_STALE}`, got `{stale_for}`")
 
 
 CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (

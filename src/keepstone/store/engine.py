@@ -1,4 +1,4 @@
-"""Opens the database: SQLite embedded today, by SQLAlchemy Core so that PostgreSQL runs the same code."""
+"""Opens the database: SQLite embedded, PostgreSQL by URL; one SQLAlchemy Core and one set of migrations."""
 
 import contextlib
 import os
@@ -8,17 +8,34 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from keepstone.core.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x6B65_7973  # any number, the same for all of us
+PATIENCE = {
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 2000,
+    "options": "-c statement_timeout=2000 -c lock_timeout=2000 -c application_name=keepstone",
+}
+"""So that a server behind a cut network is given up after seconds, and asked again, instead of waited for."""
 
 
-def open_database(path: Path) -> Engine:
-    """Open, or create and migrate, the embedded database; raise `StoreError` when it is not ours."""
+def open_database(target: Path | str) -> Engine:
+    """Open, or create and migrate, a database by its path (SQLite) or URL (PostgreSQL).
+
+    Raise `StoreError` when it is not ours or cannot be reached; a password never stands in it.
+    """
+    return _open_file(target) if isinstance(target, Path) else _open_server(target)
+
+
+def _open_file(path: Path) -> Engine:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         _create_private(path)
@@ -28,12 +45,49 @@ def open_database(path: Path) -> Engine:
     except OSError as error:
         raise StoreError(f"cannot open `{path}`: {error.strerror}") from error
     except CommandError as error:
-        hint = "use the Keepstone version that wrote it, or a newer one"
-        raise StoreError(f"`{path}` has a schema that this version does not know", hint=hint) from error
+        raise _unknown_schema(str(path)) from error
     except DatabaseError as error:
         hint = "move the file away to start with an empty one; keys in it are then lost"
         raise StoreError(f"`{path}` is not a usable database", hint=hint) from error
     return engine
+
+
+def _open_server(given: str) -> Engine:
+    url = _server(given)
+    try:
+        engine = create_engine(url, connect_args=PATIENCE, pool_pre_ping=True, pool_size=2, max_overflow=4)
+    except ModuleNotFoundError as error:
+        hint = "pip install 'keepstone[postgres]'"
+        raise StoreError("PostgreSQL needs a driver that is not installed", hint=hint) from error
+    where = f"{url.host or 'local socket'}/{url.database or ''}"
+    try:
+        _migrate(engine)
+    except CommandError as error:
+        engine.dispose()
+        raise _unknown_schema(where) from error
+    except DatabaseError:
+        engine.dispose()
+    else:
+        return engine
+    # not chained: the driver's text may quote the URL
+    raise StoreError(
+        f"the database `{where}` cannot be used", hint="does it run, and may this user create tables?"
+    )
+
+
+def _server(given: str) -> URL:
+    try:
+        url = make_url(given)
+    except ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() != "postgresql":
+        raise StoreError("the database's URL is not one", hint="expected `postgresql://user@host/name`")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _unknown_schema(where: str) -> StoreError:
+    hint = "use the Keepstone version that wrote it, or a newer one"
+    return StoreError(f"`{where}` has a schema that this version does not know", hint=hint)
 
 
 def _create_private(path: Path) -> None:
@@ -55,5 +109,14 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        _lock(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _lock(connection: Connection) -> None:
+    """Let one migrate at a time; SQLite sees to it by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})

@@ -1,17 +1,16 @@
 """API keys: issued once, kept as hashes, looked up on every call, revoked at once.
 
 A key reads `ks_<id>_<secret>`: the id is public and stands in records; the secret is 32 random bytes, so a
-plain SHA-256 of it cannot be guessed back. The ring holds all keys in memory and asks SQLite's data version
-on a look-up, at most once in five milliseconds, whether another process has committed since: a revocation
-works for every call that begins five milliseconds later.
+plain SHA-256 of it cannot be guessed back. The ring holds all keys in memory, as fresh as `fresh.py` says: a
+revocation works for every call that begins five milliseconds later, with PostgreSQL a tenth of a second.
 """
 
 import hashlib
 import hmac
 import secrets
-import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from sqlalchemy import (
     JSON,
@@ -26,18 +25,16 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
 from keepstone.core.decision import Decision, ReasonCode
-from keepstone.core.errors import StoreError
 from keepstone.core.exchange import DataClass
 from keepstone.core.principal import Principal
 from keepstone.store.access_keys import AccessKeySecrets, key_id_of
+from keepstone.store.fresh import PolledView, SqliteView, View, count_up
 
 PREFIX = "ks"
 MAX_TOKEN_CHARS = 256
-FRESH_NS = 5_000_000
-"""How old the view of the keys may be: a revocation by another process holds after five milliseconds."""
+TABLE = "api_keys"
 
 NOBODYS = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
 """Compared with when there is no such key, so that time does not tell which ids exist."""
@@ -46,7 +43,7 @@ KeyKind = Literal["bearer", "sigv4"]
 """Whether a key is shown as it is, or signs requests."""
 
 _keys = Table(
-    "api_keys",
+    TABLE,
     MetaData(),
     Column("id", String(32), primary_key=True),
     Column("secret_sha256", String(64)),
@@ -151,6 +148,7 @@ class KeyStore:
         values |= {name: list(values[name]) for name in ("roles", "models", "operations")}
         with self._engine.begin() as connection:
             connection.execute(insert(_keys).values(**values))
+            count_up(connection, TABLE)
         return key, secret if request.kind == "sigv4" else f"{PREFIX}_{key_id}_{secret}"
 
     def revoke(self, key_id: str, now_ns: int) -> ApiKey | None:
@@ -158,6 +156,7 @@ class KeyStore:
         with self._engine.begin() as connection:
             unrevoked = (_keys.c.id == key_id) & (_keys.c.revoked_ns.is_(None))
             connection.execute(update(_keys).where(unrevoked).values(revoked_ns=now_ns))
+            count_up(connection, TABLE)
         return next((key for key in self.all() if key.id == key_id), None)
 
     def all(self) -> tuple[ApiKey, ...]:
@@ -179,24 +178,41 @@ class KeyStore:
 
 
 class KeyRing:
-    """All keys in memory, as fresh as the last commit of any process."""
+    """All keys in memory, as fresh as the database lets us know.
 
-    def __init__(self, engine: Engine, access_keys: AccessKeySecrets | None = None) -> None:
-        self._store = KeyStore(engine)
+    `told` is called with `stale`, `refused` or `failed` when a database across a network does not answer.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        access_keys: AccessKeySecrets | None = None,
+        told: Callable[[str], None] = lambda _what: None,
+    ) -> None:
+        store = KeyStore(engine)
         self._access_keys = access_keys
-        self._connection = engine.raw_connection()
-        self._driver = cast("sqlite3.Connection", self._connection.driver_connection)
-        self._version = -1
-        self._asked_ns = -FRESH_NS
-        self._by_id: dict[str, ApiKey] = {}
+
+        def load() -> dict[str, ApiKey]:
+            return {key.id: key for key in store.all()}
+
+        self._view: View[dict[str, ApiKey]]
+        if engine.dialect.name == "sqlite":
+            self._view = SqliteView(engine, load)
+        else:
+            self._view = PolledView(engine, TABLE, load, told=told)
+
+    def stale_for(self, age_ns: int) -> None:
+        """Set for how long what is known goes on to hold while the database does not answer."""
+        if isinstance(self._view, PolledView):
+            self._view.stale_for_ns = age_ns
 
     def identify(self, token: str, now_ns: int) -> Principal | Decision:
         """Return who holds `token`, or the refusal; raise `StoreError` when the database cannot be asked."""
-        self._refresh(now_ns)
+        known = self._view.get(now_ns)
         parts = token.split("_", 2) if len(token) <= MAX_TOKEN_CHARS else []
-        key = self._by_id.get(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
-        known = key.secret_sha256 if key is not None else NOBODYS
-        same = hmac.compare_digest(known, _digest(parts[2] if len(parts) == 3 else token))
+        key = known.get(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
+        stored = key.secret_sha256 if key is not None else NOBODYS
+        same = hmac.compare_digest(stored, _digest(parts[2] if len(parts) == 3 else token))
         if key is None or not same or key.kind != "bearer":
             return Decision.refuse(
                 ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is not a key of this gateway"
@@ -205,29 +221,16 @@ class KeyRing:
 
     def signing_key(self, access_key: str, now_ns: int) -> SigningKey | Decision:
         """Return the access key of this id, or the refusal; raise `StoreError` as `identify` does."""
-        self._refresh(now_ns)
-        key = self._by_id.get(key_id_of(access_key))
+        key = self._view.get(now_ns).get(key_id_of(access_key))
         if key is None or key.kind != "sigv4" or self._access_keys is None:
             return Decision.refuse(
                 ReasonCode.CREDENTIALS_UNKNOWN, "the access key id is not one of this gateway"
             )
         return _state_refusal(key, now_ns) or SigningKey(key.principal, self._access_keys.of(key.id))
 
-    def _refresh(self, now_ns: int) -> None:
-        if 0 <= now_ns - self._asked_ns < FRESH_NS:
-            return
-        try:
-            version = self._driver.execute("PRAGMA data_version").fetchone()[0]
-            if version != self._version:
-                self._by_id = {key.id: key for key in self._store.all()}
-                self._version = version
-            self._asked_ns = now_ns
-        except (sqlite3.Error, SQLAlchemyError) as error:
-            raise StoreError("the key database cannot be read") from error
-
     def close(self) -> None:
         """Give the connection back."""
-        self._connection.close()
+        self._view.close()
 
 
 def _state_refusal(key: ApiKey, now_ns: int) -> Decision | None:

@@ -15,6 +15,7 @@ from keepstone.policy.schema.identities import Identities
 from keepstone.policy.schema.limits import Limit, Price, Rates
 from keepstone.policy.schema.record import Record, Retention
 from keepstone.policy.schema.residency import Residency
+from keepstone.policy.schema.store import Store
 from keepstone.policy.schema.transforms import Transform
 from keepstone.policy.schema.upstreams import Model, Upstream
 from keepstone.policy.schema.words import Closed, Duration, Name
@@ -71,4 +72,5 @@ class Policy(Closed, frozen=True, kw_only=True):
     residency: Residency | None = None
     retention: Retention = Retention()
     record: Record = Record()
+    store: Store = Store()
     gateway: GatewayRules = GatewayRules()
