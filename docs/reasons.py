@@ -141,6 +141,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "Leave it out, or set the guardrail's `uninspectable: allow` and accept the gap.",
     ),
     Code.INPUT_BLOCKED: ("A guardrail blocks what was sent.", "The record names the types that were found."),
+    Code.ANSWERED_FROM_CACHE: (
+        "The policy's `cache` had the answer to the same question in the same context.",
+        "Send `Cache-Control: no-store` to ask the model.",
+    ),
     Code.TRANSFORM_IMPOSSIBLE: (
         "A rule of `transforms` fits the call and changes what only Converse has.",
         "Call Converse, or narrow the rule's `operations`.",
@@ -306,6 +310,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
     (
         "forward",
         (
+            Code.ANSWERED_FROM_CACHE,
             Code.NO_UPSTREAM,
             Code.OPERATION_UNSUPPORTED_BY_UPSTREAM,
             Code.UPSTREAM_REFUSED,

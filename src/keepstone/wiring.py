@@ -21,6 +21,7 @@ from keepstone.gateway.active import Active
 from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.budget import Budget
+from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.consents import ConsentFile
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.identify.certificate import CertificateRules
@@ -93,6 +94,7 @@ class Service:
         self.needs_restart = policy.record != self.durability
         self.gateway.active = active
         self.keys.stale_for(policy.stale_for_ns)
+        self.gateway.cache = build_cache(policy, self.gateway.cache, self.metrics, self.clock)
         for name, (_, upstream) in before.items():
             if active.upstreams.get(name) is not upstream:
                 await upstream.close()
@@ -189,6 +191,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     service = Service(
         settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds, key_sources
     )
+    gateway.cache = build_cache(policy, None, metrics, clock)
     detail = {"version": __version__, "durability": bounds.durability.value}
     if settings.workers > 1:
         detail |= {"shard": settings.shard, "workers": str(settings.workers)}
@@ -196,6 +199,16 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         detail["repaired"] = ledger.repaired
     await service.record("gateway.started", detail)
     return service
+
+
+def build_cache(
+    policy: CompiledPolicy, before: ResponseCache | None, metrics: Metrics, clock: SystemClock
+) -> ResponseCache | None:
+    """Return the cache that the policy asks for; one whose section is unchanged keeps its answers."""
+    config = policy.document.cache
+    if config is None or (before is not None and before.config == config):
+        return before if config else None
+    return ResponseCache(config, metrics, clock.monotonic_ns)
 
 
 def build_active(

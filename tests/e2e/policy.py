@@ -29,7 +29,7 @@ identities:
     application:
       allow: [{{models: ["*"]}}]
     viewer:
-      allow: [{{models: ["*"]}}]
+      allow: [{{models: ["*"], max_data_class: Confidential}}]
     narrow:
       allow: [{{models: ["keepstone.*"], operations: [Converse]}}]
       deny: [{{models: ["keepstone.forbidden-*"], because: it is for others}}]
@@ -53,7 +53,7 @@ models:
   - {{id: "jp.*", upstreams: [stubborn]}}
   - {{id: "{REVERSIBLE}*", upstreams: [signed], guardrail: reversible}}
   - {{id: "{WATCHFUL}*", upstreams: [signed], guardrail: watchful}}
-  - {{id: "{HASTY}*", upstreams: [signed], guardrail: hasty}}
+  - {{id: "{HASTY}*", upstreams: [signed], guardrail: hasty, max_data_class: Confidential}}
   - {{id: "ca.*", upstreams: [signed, dev]}}
   - {{id: "{CHAT}", upstreams: [chat]}}
 {signed}

@@ -130,8 +130,11 @@ class TestSystemPrompt:
 
 class TestScannedBehind:
     def test_text_leaves_unmasked_and_is_counted(
-        self, client: Any, bedrock: BedrockSimulator, gateway: GatewayProcess
+        self, bedrock: BedrockSimulator, gateway: GatewayProcess
     ) -> None:
+        client = gateway.client(
+            gateway.key("viewer")["token"]
+        )  # what is not masked makes an answer Confidential
         bedrock.behave(Behaviour(text=f"write to {EMAIL} today", pieces=(5,)))
         answer = client.converse_stream(modelId=HASTY + CLAUDE, messages=user("whom?"))
         assert text_of(events_of(answer)) == f"write to {EMAIL} today"

@@ -86,6 +86,7 @@ class ReasonCode(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     UPSTREAM_TIMED_OUT = "upstream_timed_out"
     UPSTREAM_MALFORMED = "upstream_malformed"
+    ANSWERED_FROM_CACHE = "answered_from_cache"
     # record, run
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     OVERLOADED = "overloaded"

@@ -14,17 +14,25 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from keepstone.core.decision import Decision, Outcome, ReasonCode
+from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
 from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, StoreError, UpstreamError
 from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
 from keepstone.gateway.admit import admit_answer, answer_findings
+from keepstone.gateway.cache.answers import Kept
+from keepstone.gateway.cache.cache import ResponseCache, recalled
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import Failure, Forwarder
 from keepstone.gateway.identify.pending import Pending
-from keepstone.gateway.inspection import apply_guardrail, forwarded_headers, inspect_answer, mask_text
+from keepstone.gateway.inspection import (
+    apply_guardrail,
+    forwarded_headers,
+    inspect_answer,
+    mask_text,
+    restore_answer,
+)
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import Page, page, problem
@@ -59,6 +67,7 @@ class Gateway:
         self.scrape: Scrape | None = None
         self._stores = stores
         self._recorder = recorder
+        self.cache: ResponseCache | None = None
         self._in_flight = 0
         self._metrics = stores.metrics
         self._now = stores.clock.monotonic_ns
@@ -180,6 +189,12 @@ class Gateway:
 
     async def _forward(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
+        if self.cache is not None:
+            found = await self.cache.find(call)
+            if isinstance(found, Kept):
+                await self._recall(call, self.cache, found, send)
+                return
+            call.asked = found
         call.stage = "forward"
         started = self._now()
         document = call.counted.wrapped() if call.counted else call.document
@@ -203,6 +218,17 @@ class Gateway:
             await self._stream(call, reply, scope, receive, send)
         else:
             await self._answer(call, reply, send)
+
+    async def _recall(self, call: Call, cache: ResponseCache, kept: Kept, send: Send) -> None:
+        """Answer with what an earlier call was answered."""
+        call.stage = "recall"
+        age = cache.age_s(kept)
+        message = f"answered as call {kept.call_id} was, {age} s ago"
+        call.notes.append(Reason(ReasonCode.ANSWERED_FROM_CACHE, message))
+        document, body = recalled(kept), answer.body_of(call)
+        restore_answer(call, body, document, self._metrics)
+        headers = [*answer.headers(call, None), (b"x-keepstone-cache", b"hit"), (b"age", b"%d" % age)]
+        await self._finish(call, 200, headers, body.write(document), send)
 
     async def _asked(
         self, call: Call, request: UpstreamRequest, scope: Scope, now: int
@@ -248,6 +274,10 @@ class Gateway:
             trace = answer.trace(call)
             if trace:
                 body.add_trace(document, trace)
+            if call.asked is not None and self.cache is not None and refusal is None:
+                self.cache.keep(call, call.asked, document)
+            if call.surrogates is not None and refusal is None:
+                restore_answer(call, body, document, self._metrics)
             written = b"" if refusal else body.write(document)
         except RequestError as error:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"

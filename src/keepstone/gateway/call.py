@@ -61,6 +61,7 @@ class Call(Struct):
     blocker: Guardrail | None = None
     trace: str = ""
     surrogates: Surrogates | None = None
+    asked: Any = None  # what the cache keeps the answer under
     changes: tuple[ResponseChange, ...] = ()
     prompts: tuple[tuple[Guardrail, SystemPrompt], ...] = ()
     body: bytes = b""

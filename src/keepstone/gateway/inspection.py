@@ -15,7 +15,7 @@ from keepstone.gateway.call import Call
 from keepstone.gateway.findings import blocking, note_findings, words
 from keepstone.gateway.leaks import inspect_leaks, remember_system_prompt
 from keepstone.gateway.metrics import Metrics
-from keepstone.gateway.restoring import note_restored, restore_slots, stand_in_for
+from keepstone.gateway.restoring import may_see_originals, note_restored, restore_slots, stand_in_for
 from keepstone.gateway.wire.rules import DocumentText
 from keepstone.gateway.wire.slots import KEYWORDS, Slot, is_identifier
 from keepstone.guard import apply
@@ -105,9 +105,14 @@ def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Me
     blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
     if blocked is not None:
         return output_blocked(call, blocked)
-    restore_slots(call, found.slots)
-    note_restored(call, metrics)
     return None
+
+
+def restore_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> None:
+    """Put originals back into a whole answer that was inspected, if this caller may see them."""
+    if call.surrogates is not None and may_see_originals(call):
+        restore_slots(call, body.response_slots(document).slots)
+        note_restored(call, metrics)
 
 
 def output_blocked(call: Call, findings: Sequence[Finding]) -> Decision:

@@ -151,6 +151,7 @@ class Metrics:
         self.breakers = Breakers()
         self.registry.register(self.breakers)
         self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
+        self.cached = cache(counter("cache", "calls that the cache was asked about", "result").labels)
         self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
         self.alerts = counter("limit_alerts", "limits that reached a threshold", "limit", "unit", "percent")
         self.unpriced = counter("unpriced_calls", "calls let through under a limit of money without a price")

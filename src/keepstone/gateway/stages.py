@@ -166,8 +166,11 @@ def translate(call: Call, stores: Stores) -> Decision | None:
 
 
 def guard(call: Call, stores: Stores) -> Decision | None:
-    """Find the guardrails that apply to a call whose body was translated."""
-    return resolve_guardrails(call)
+    """Change a translated call as the policy says, and find the guardrails that apply to it."""
+    try:
+        return resolve_guardrails(call) or transform_request(call)
+    except RequestError as error:
+        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
 
 
 def budget(call: Call, stores: Stores) -> Decision | None:

@@ -13,6 +13,7 @@ from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.residency.explain import residency_gaps, residency_sentences
 from keepstone.policy.rules import Allowance, CallFacts, Denial
+from keepstone.policy.schema.cache import Cache
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
     Action,
@@ -74,6 +75,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
             for name, guardrail in policy.guardrails.items()
         ),
         Section("Changes", tuple(_transform(each) for each in policy.transforms)),
+        Section("Cache", tuple(_cache(policy.cache)) if policy.cache else ()),
         Section("Limits", tuple(_limit(each) for each in policy.limits) or ("No limit is set.",)),
         Section("Counting", tuple(_counting(policy))),
         Section("Residency", tuple(residency_sentences(policy))),
@@ -244,6 +246,14 @@ def _word_action(word: object, direction: str) -> str:
     if isinstance(word, str):
         return BlockAction.BLOCK
     return str(getattr(word, "action", None) or getattr(word, direction))
+
+
+def _cache(cache: Cache) -> Iterator[str]:
+    like = {"exact": "bytes", "words": "words", "semantic": "meaning"}[cache.match]
+    whose = "the same caller" if cache.per == "principal" else "anyone in the organisation"
+    where = _models(cache.models)
+    yield f"On {where}, questions of the same {like} by {whose} get the same answer for {cache.ttl}."
+    yield f"Calls above {cache.max_data_class} are neither kept nor answered from memory."
 
 
 def _transform(transform: Transform) -> str:

@@ -16,6 +16,7 @@ from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.problems import Fault, Path, Severity, shown
 from keepstone.policy.residency.faults import residency_faults
+from keepstone.policy.schema.cache import CacheMatch
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
     Action,
@@ -133,6 +134,19 @@ def _prices_fit_the_limits_of_money(policy: Policy) -> Iterator[Fault]:
                 f"no limit of money is in `{price.currency}`: it counts nowhere",
             )
         yield from _globs_match_something((price.model,), ("prices", index), policy, "price")
+
+
+def _cache_can_work(policy: Policy) -> Iterator[Fault]:
+    cache = policy.cache
+    if cache is None:
+        return
+    yield from _globs_match_something(cache.models, ("cache", "models"), policy, "cache")
+    if (cache.match is CacheMatch.SEMANTIC) != (cache.embedding is not None):
+        hint = "`match: semantic` and `embedding` go together"
+        yield Fault(("cache", "match"), "meaning is compared by an embedding model", hint)
+    if cache.embedding is not None and cache.embedding.upstream not in policy.upstreams:
+        path: Path = ("cache", "embedding", "upstream")
+        yield _unknown(path, "upstream", cache.embedding.upstream, policy.upstreams)
 
 
 def _transforms_make_sense(policy: Policy) -> Iterator[Fault]:
@@ -333,6 +347,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _limits_make_sense,
     _prices_fit_the_limits_of_money,
     _transforms_make_sense,
+    _cache_can_work,
     _rules_match_models,
     _clearances_are_reachable,
     _guardrails_are_used,

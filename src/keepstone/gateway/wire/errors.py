@@ -131,6 +131,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.OUTPUT_MASKED,
         ReasonCode.REQUEST_TRANSFORMED,
         ReasonCode.ANSWER_TRANSFORMED,
+        ReasonCode.ANSWERED_FROM_CACHE,
     ),
 }
 

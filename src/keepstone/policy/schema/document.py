@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from keepstone.policy.schema.cache import Cache
 from keepstone.policy.schema.data import Data, Purpose
 from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
@@ -66,6 +67,7 @@ class Policy(Closed, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
     guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
     transforms: tuple[Transform, ...] = ()
+    cache: Cache | None = None
     limits: tuple[Limit, ...] = ()
     rates: Rates = Rates()
     prices: tuple[Price, ...] = ()
