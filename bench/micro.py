@@ -5,6 +5,7 @@ work on the machine can only add. A part that this version does not have is name
 """
 
 import argparse
+import asyncio
 import sys
 import tempfile
 import time
@@ -53,6 +54,47 @@ def budget_take() -> Iterator[Operation]:
         return budget.settle(budget.take(limits, principal, payload.MODEL, expected, now), used, now)
 
     yield spend
+
+
+@contextmanager
+def shared_take() -> Iterator[Operation]:
+    """32 calls at once against the policy's two limits in a real Valkey, and their settling; for one of them.
+
+    The CPU is the gateway's own; the server's share is in the wall time.
+    """
+    policy, principal = _policy(), _principal()
+    server_of = import_module("tests.services.valkey").valkey
+    shared, resp = (
+        import_module("keepstone.gateway.rates.shared"),
+        import_module("keepstone.gateway.rates.resp"),
+    )
+    metrics = import_module("keepstone.gateway.metrics").Metrics()
+    lines = import_module("keepstone.gateway.rates.lines")
+    clock = import_module("keepstone.core.clock").SystemClock()
+    limits = policy.limits_of(principal, payload.MODEL)
+    demand = lines.Demand(
+        lines.LineBook().lines(limits, principal, payload.MODEL), (1, 1000, 900, 100, 0, 0, 1)
+    )
+    loop = import_module("uvloop").new_event_loop()
+
+    async def opened(url: str) -> Any:
+        store = shared.SharedBudget(resp.Address.parse(url), "bench", metrics, clock, grace_s=0.0)
+        await store.start()
+        return store
+
+    with tempfile.TemporaryDirectory() as folder, server_of(Path(folder)) as server:
+        store = loop.run_until_complete(opened(server.url))
+
+        async def batch() -> None:
+            calls = [store.take(demand, policy.rates) for _ in range(32)]
+            for taken in await asyncio.gather(*calls):
+                store.settle(taken, (1, 900, 850, 50, 0, 0, 0))
+
+        try:
+            yield lambda: loop.run_until_complete(batch())
+        finally:
+            loop.run_until_complete(store.close())
+            loop.close()
 
 
 @contextmanager
@@ -133,6 +175,7 @@ def _ledger(notify: Callable[..., None]) -> Iterator[tuple[Any, bytes]]:
 PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
     ("policy admit", policy_admit, 1),
     ("budget take and settle", budget_take, 1),
+    ("Valkey take and settle, 32 at once", shared_take, 32),
     ("guard inspect 4 kB", guard_inspect, 1),
     ("SigV4 sign 4 kB", sigv4_sign, 1),
     ("ledger append, one at a time", ledger_append, 1),
@@ -162,16 +205,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.micro", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.0, help="for each part")
     options = parser.parse_args()
-    print(f"{'part':32}{'CPU µs':>10}{'wall µs':>10}")
+    print(f"{'part':36}{'CPU µs':>10}{'wall µs':>10}")
     for name, prepare, each in PARTS:
         with ExitStack() as stack:
             try:
                 operation = stack.enter_context(prepare())
             except ModuleNotFoundError as error:
-                print(f"{name:32}{'-':>10}{'-':>10}  this version has no `{error.name}`")
+                print(f"{name:36}{'-':>10}{'-':>10}  this version has no `{error.name}`")
                 continue
             cpu, wall = timed(operation, options.seconds)
-            print(f"{name:32}{cpu / each * 1e6:>10.1f}{wall / each * 1e6:>10.1f}")
+            print(f"{name:36}{cpu / each * 1e6:>10.1f}{wall / each * 1e6:>10.1f}")
     return 0
 
 

@@ -13,8 +13,8 @@ from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
-from keepstone.core.clock import SystemClock
-from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError
+from keepstone.core.clock import Clock, SystemClock
+from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError, UsageError
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
@@ -29,7 +29,7 @@ from keepstone.gateway.identify.key_source import KeySource
 from keepstone.gateway.identify.sigv4 import SigV4Verifier
 from keepstone.gateway.identify.tokens import TokenVerifier
 from keepstone.gateway.metrics import Metrics
-from keepstone.gateway.ports import Upstream
+from keepstone.gateway.ports import SharedRates, Upstream
 from keepstone.gateway.profiles import ProfileDestinations
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.residency import ResidencyGuard
@@ -76,6 +76,7 @@ class Service:
     clock: SystemClock
     durability: RecordBounds
     key_sources: KeySourceCache
+    shared: SharedRates | None = None
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -138,6 +139,8 @@ class Service:
                 await upstream.close()
             for source in self.key_sources.values():
                 await source.close()
+            if self.shared is not None:
+                await self.shared.close()
             self.keys.close()
 
 
@@ -186,10 +189,22 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     keys.stale_for(policy.stale_for_ns)
     budget = Budget(clock.wall_ns() - clock.monotonic_ns())
     alerts = AlertLog(recorder, metrics, clock)
-    stores = Stores(keys, budget, metrics, clock, alerts=(alerts,))
+    shared = await open_shared_rates(settings, policy, metrics, clock)
+    stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
     gateway = Gateway(active, stores, recorder)
     service = Service(
-        settings, gateway, recorder, metrics, ledger, key, keys, upstreams, clock, bounds, key_sources
+        settings,
+        gateway,
+        recorder,
+        metrics,
+        ledger,
+        key,
+        keys,
+        upstreams,
+        clock,
+        bounds,
+        key_sources,
+        shared,
     )
     gateway.cache = build_cache(policy, None, metrics, clock)
     detail = {"version": __version__, "durability": bounds.durability.value}
@@ -209,6 +224,25 @@ def build_cache(
     if config is None or (before is not None and before.config == config):
         return before if config else None
     return ResponseCache(config, metrics, clock.monotonic_ns)
+
+
+async def open_shared_rates(
+    settings: Settings, policy: CompiledPolicy, metrics: Metrics, clock: Clock
+) -> SharedRates | None:
+    """Connect to the store that gateways share; raise `UsageError` when its client is not installed."""
+    if not settings.rates:
+        return None
+    try:
+        from keepstone.gateway.rates.resp import Address  # noqa: PLC0415 - an optional extra
+        from keepstone.gateway.rates.shared import SharedBudget  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        hint = "pip install 'keepstone[valkey]'"
+        raise UsageError(
+            "KEEPSTONE_RATES needs the client of Valkey, which is not installed", hint=hint
+        ) from error
+    shared = SharedBudget(Address.parse(settings.rates), policy.document.organisation.name, metrics, clock)
+    await shared.start()
+    return shared
 
 
 def build_active(

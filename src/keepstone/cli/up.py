@@ -90,6 +90,7 @@ def up(
         workers=workers or base.workers,
         drain=base.drain if drain is None else drain,
         database_url=database or base.database_url,
+        rates=base.rates,
     )
     if not settings.policy.exists() and policy_file is None:
         settings.policy.write_text(default_document())

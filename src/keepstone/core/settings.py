@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keepstone.core.errors import UsageError
@@ -23,6 +23,7 @@ class Settings:
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
     worker: int = 0  # which of several workers this is
     shard: str = "main"  # the log that this process writes; the parent of several workers says which
+    rates: str = field(default="", repr=False)  # KEEPSTONE_RATES: URL of Valkey or Redis; empty: in process
 
     @property
     def database(self) -> Path | str:
@@ -65,6 +66,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         host=environ.get("KEEPSTONE_HOST", default.host),
         port=int(raw_port),
         log_level=environ.get("KEEPSTONE_LOG_LEVEL", default.log_level),
+        rates=environ.get("KEEPSTONE_RATES", default.rates),
     )
 
 

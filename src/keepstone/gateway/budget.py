@@ -27,6 +27,7 @@ class Budget:
 
     def __init__(self, offset_ns: int = 0) -> None:
         self._windows: OrderedDict[tuple[str, str, int, str], Window] = OrderedDict()
+        self._lines: dict[tuple[str, str, int, str], Line] = {}
         self._offset_ns = offset_ns
         self._book = LineBook()
 
@@ -53,17 +54,18 @@ class Budget:
         watched = False
         for line in lines:
             amount = amounts[line.unit]
+            if not amount and line.unit.is_lease:
+                continue
             window = self._windows.get(line.key)
             if window is None:
                 window = self._open(line, now_ns)
             window.expire(now_ns)
             bound = line.limit if share == 100 else line.limit * share // 100
-            if window.total + amount > bound and amount:
+            if window.total + amount > bound:
                 alerts = self._reached([(line, window)], now_ns, refused=True)
                 return spent(line, window.wait_ns(now_ns, bound, amount), alerts)
-            if amount:
-                wanted.append((line, window))
-                watched = watched or bool(line.rule.alert_at)
+            wanted.append((line, window))  # also for nothing: what is settled later may be more
+            watched = watched or bool(line.rule.alert_at)
         for line, window in wanted:
             window.add(now_ns, amounts[line.unit])
         return Reservation(wanted, amounts, now_ns, self._reached(wanted, now_ns) if watched else ())
@@ -73,13 +75,14 @@ class Budget:
         wanted: Counted = []
         for line in lines:
             amount = amounts[line.unit]
-            if amount:
-                window = self._windows.get(line.key)
-                if window is None:
-                    window = self._open(line, now_ns)
-                window.expire(now_ns)
-                window.add(now_ns, amount)
-                wanted.append((line, window))
+            if not amount and line.unit.is_lease:
+                continue
+            window = self._windows.get(line.key)
+            if window is None:
+                window = self._open(line, now_ns)
+            window.expire(now_ns)
+            window.add(now_ns, amount)
+            wanted.append((line, window))
         return Reservation(wanted, amounts, now_ns)
 
     def settle(self, reservation: Reservation, used: Amounts, now_ns: int) -> None:
@@ -91,14 +94,14 @@ class Budget:
                 window.expire(now_ns)
                 window.correct(at_ns, difference)
 
-    def totals(self, lines: Sequence[Line], now_ns: int) -> list[int]:
-        """Return how much of each line is taken."""
+    def contents(self, now_ns: int) -> list[tuple[Line, list[tuple[int, int]]]]:
+        """Return what is counted, by line and slice or period; what is held is not in it."""
         found = []
-        for line in lines:
-            window = self._windows.get(line.key)
-            if window is not None:
-                window.expire(now_ns)
-            found.append(window.total if window is not None else 0)
+        for key, window in self._windows.items():
+            window.expire(now_ns)
+            fields = [each for each in window.fields() if each[1]]
+            if fields:
+                found.append((self._lines[key], fields))
         return found
 
     def _reached(self, counted: Counted, now_ns: int, *, refused: bool = False) -> tuple[LimitAlert, ...]:
@@ -112,6 +115,7 @@ class Budget:
 
     def _open(self, line: Line, now_ns: int) -> Window:
         self._make_room(now_ns)
+        self._lines[line.key] = line
         window = self._windows[line.key] = new_window(line.rule, line.unit, self._offset_ns)
         return window
 
@@ -121,6 +125,8 @@ class Budget:
         for key, window in list(self._windows.items()):
             window.expire(now_ns)
             if window.total <= 0:
-                del self._windows[key]
+                del self._windows[key], self._lines[key]
         if len(self._windows) >= MAX_WINDOWS:  # all in use: the oldest goes, its holder starts afresh
-            self._windows.popitem(last=False)
+            models = (each for each in self._windows if self._lines[each].rule.scope == "model")
+            key = next(models, next(iter(self._windows)))  # callers choose models, so theirs go first
+            del self._windows[key], self._lines[key]

@@ -35,7 +35,8 @@ def expected(call: Call, limits: tuple[LimitRule, ...]) -> Expected:
         if rule.currency:
             cost = _dearest(call, rule.currency, read, written)
             break
-    amounts = (1, read + written, read, written, cost or 0, 1 if operation.streams else 0, 1)
+    # At least one output token, so that a limit on them that is used up admits nothing.
+    amounts = (1, read + written, read, max(1, written), cost or 0, 1 if operation.streams else 0, 1)
     return Expected(amounts, cost is not None)
 
 
