@@ -164,8 +164,9 @@ def _serve_together(
     log_to_stderr(settings.log_level)
     for listener in listeners:
         listener.listen(2048)  # from now on nobody is turned away
-    if policy.document.limits:
-        talk(f"limits are counted by each of the {settings.workers} workers alone")
+    if policy.document.limits and not settings.rates:
+        hint = "KEEPSTONE_RATES names a store that they share"
+        talk(f"limits are counted by each of the {settings.workers} workers alone; {hint}")
     supervisor = Supervisor(settings, listeners, tls)
     asyncio.run(supervisor.run(lambda first: told(first.policy, first.summary, first.repaired)))
 

@@ -66,7 +66,7 @@ class LimitRule:
     """At most so much of each unit in any `window_ns` or in a `period`, apart for each holder."""
 
     name: str
-    scope: Literal["principal", "role", "model", "organisation"]
+    scope: Literal["principal", "role", "model", "tenant", "organisation"]
     window_ns: int
     bounds: tuple[tuple[Unit, int], ...]
     roles: frozenset[str]

@@ -88,7 +88,8 @@ class LineBook:
 
     def lines(self, limits: tuple[LimitRule, ...], principal: Principal, model_id: str) -> tuple[Line, ...]:
         """Return the lines of `limits`, in the document's order."""
-        key = (limits, principal.key_id or principal.id, principal.roles, model_id)
+        who = principal.key_id or principal.id
+        key = (limits, who, principal.roles, principal.tenant, model_id)
         found = self._memo.get(key)
         if found is None:
             if len(self._memo) >= MEMO_SIZE:
@@ -111,6 +112,8 @@ def holders(rule: LimitRule, principal: Principal, model_id: str) -> tuple[str, 
             return tuple(role for role in principal.roles if ANY in rule.roles or role in rule.roles)
         case "model":
             return (names_of(model_id)[-1],)  # an ARN spends what the plain id does
+        case "tenant":
+            return (principal.tenant,)  # callers without one share a window
         case "organisation":
             return ("",)
 

@@ -19,7 +19,7 @@ class Limit(Closed, frozen=True, kw_only=True):
 
     name: Name
     scope: Annotated[
-        Literal["principal", "role", "model", "organisation"],
+        Literal["principal", "role", "model", "tenant", "organisation"],
         Meta(description="each of these has a window of its own"),
     ] = "principal"
     roles: Annotated[tuple[str, ...], Meta(description="counts only callers with one of these roles")] = (
