@@ -45,7 +45,7 @@ def policy_admit() -> Iterator[Operation]:
 def budget_take() -> Iterator[Operation]:
     """One call against the policy's two limits, and its settling."""
     policy, principal = _policy(), _principal()
-    budget = import_module("keepstone.gateway.budget").Budget()
+    budget = import_module("keepstone.gateway.rates.budget").Budget()
     limits = policy.limits_of(principal, payload.MODEL)
     expected, used = (1, 1000, 900, 100, 0, 0, 1), (1, 900, 850, 50, 0, 0, 0)
 

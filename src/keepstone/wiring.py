@@ -20,7 +20,6 @@ from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
 from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.consents import ConsentFile
 from keepstone.gateway.identify.callers import Callers
@@ -31,6 +30,7 @@ from keepstone.gateway.identify.tokens import TokenVerifier
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import SharedRates, Upstream
 from keepstone.gateway.profiles import ProfileDestinations
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.stages import Stores

@@ -22,7 +22,6 @@ from keepstone.gateway.admit import (
     raise_class,
     states_purpose_in_body,
 )
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import Call
 from keepstone.gateway.charge import expected
 from keepstone.gateway.dialects import body_in_dialect, dialect_of
@@ -33,6 +32,7 @@ from keepstone.gateway.identify.sigv4 import ALGORITHM, SignedRequest
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Demand, Reservation, Spent
 from keepstone.gateway.residency import Question
 from keepstone.gateway.transforms import transform_request

@@ -5,9 +5,9 @@ from keepstone.core.clock import SystemClock
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import new_call
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.stages import AFTER_BODY, BEFORE_BODY, INSPECT, Stores, begin, decide
 from keepstone.policy.limits import Unit
 from keepstone.policy.schema import guardrails as schema

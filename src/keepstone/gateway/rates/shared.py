@@ -17,8 +17,8 @@ import hiredis
 
 from keepstone.core.clock import Clock
 from keepstone.core.decision import Decision, ReasonCode
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.encoding import LEASE_S, LEASE_US, Encoder
 from keepstone.gateway.rates.lines import Demand, LimitAlert, Line, Reservation, Spent, spent
 from keepstone.gateway.rates.resp import Address, Connection, RatesGone, connect

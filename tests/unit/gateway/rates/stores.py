@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from keepstone.core.clock import SystemClock
 from keepstone.core.principal import Principal
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Demand, LineBook, Reservation
 from keepstone.gateway.rates.resp import Address
 from keepstone.gateway.rates.shared import SharedBudget

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from keepstone.core.principal import Principal
-from keepstone.gateway.budget import MAX_WINDOWS, Budget
+from keepstone.gateway.rates.budget import MAX_WINDOWS, Budget
 from keepstone.gateway.rates.lines import Reservation, Spent
 from keepstone.gateway.rates.windows import SlidingWindow
 from keepstone.policy.limits import LimitRule, Period, Unit
@@ -121,7 +121,7 @@ def test_the_refusal_names_the_limit_and_the_wait():
 
 
 def test_windows_do_not_grow_without_bound(monkeypatch):
-    monkeypatch.setattr("keepstone.gateway.budget.MAX_WINDOWS", 10)
+    monkeypatch.setattr("keepstone.gateway.rates.budget.MAX_WINDOWS", 10)
     budget = Budget()
     rule = limit("model", requests=5)
     for number in range(50):
