@@ -16,6 +16,9 @@ class Hello(msgspec.Struct, tag=True, forbid_unknown_fields=True):
     settings: dict[str, str | int | float]
     certificate: str = ""
     key: str = ""
+    client_ca: str = ""
+    clients: str = ""
+    minimum: str = ""
 
 
 class Leave(msgspec.Struct, tag=True):

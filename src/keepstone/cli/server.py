@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from keepstone.core.errors import KeepstoneError, LedgerError, UsageError
 from keepstone.core.settings import Settings
 from keepstone.gateway.listener import BoundedHttp
 from keepstone.gateway.tls import TlsFiles
+from keepstone.gateway.tls_context import ServingContext
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.load import overlay_path
 from keepstone.wiring import Service, open_service
@@ -225,6 +226,10 @@ async def serve_until_told(
     )
     service = await _open(settings, policy, patience)
     config.app = service.gateway
+    context = ServingContext.of(tls) if tls else None
+    if context is not None:
+        config.load()
+        config.ssl = context
     gc.collect()
     gc.freeze()  # what start-up made lives as long as the process: no collection need look at it
     gc.set_threshold(*GC_THRESHOLDS)
@@ -234,7 +239,7 @@ async def serve_until_told(
     reload_now = asyncio.Event()
     loop.add_signal_handler(signal.SIGHUP, reload_now.set)
     background = [
-        loop.create_task(_watch(service, settings, reload_now)),
+        loop.create_task(_watch(service, settings, context, reload_now)),
         loop.create_task(_announce(serving, ready)),
         loop.create_task(_retain(service)),
         loop.create_task(_locate(service)),
@@ -267,27 +272,46 @@ async def _announce(serving: Serving, ready: Ready) -> None:
     await ready(serving)
 
 
-async def _watch(service: Service, settings: Settings, reload_now: asyncio.Event) -> None:
-    """Reload when files change or SIGHUP comes; the old policy serves until the new one is valid."""
-    seen = _stamps(settings)
+async def _watch(
+    service: Service, settings: Settings, context: ServingContext | None, reload_now: asyncio.Event
+) -> None:
+    """Reload what has changed, or all on SIGHUP; what is not valid changes nothing."""
+    certificates = context.paths if context else ()
+    seen = _stamps(_policy_files(settings)), _stamps(certificates)
     while True:
+        told = True
         try:
             async with asyncio.timeout(WATCH_S):
                 await reload_now.wait()
         except TimeoutError:
-            stamps = await asyncio.to_thread(_stamps, settings)
-            if stamps == seen:
-                continue
+            told = False
         reload_now.clear()
-        seen = await asyncio.to_thread(_stamps, settings)
-        try:
-            policy_hash = await service.reload()
-        except KeepstoneError as error:
-            LOG.error("the changed policy is refused, the old one stays in force: %s", error.message)  # noqa: TRY400
-        else:
-            LOG.info("policy %s is in force", policy_hash)
-            if service.needs_restart:
-                LOG.warning("`record` of the policy has changed, which takes a restart to apply")
+        before = seen
+        seen = await asyncio.to_thread(lambda: (_stamps(_policy_files(settings)), _stamps(certificates)))
+        if context is not None and (told or seen[1] != before[1]):
+            await _reload_certificate(context)
+        if told or seen[0] != before[0]:
+            await _reload_policy(service)
+
+
+async def _reload_certificate(context: ServingContext) -> None:
+    try:
+        await asyncio.to_thread(context.reload)
+    except KeepstoneError as error:
+        LOG.error("the changed certificate is refused, the old one stays: %s", error.message)  # noqa: TRY400
+    else:
+        LOG.info("the certificate was read again")
+
+
+async def _reload_policy(service: Service) -> None:
+    try:
+        policy_hash = await service.reload()
+    except KeepstoneError as error:
+        LOG.error("the changed policy is refused, the old one stays in force: %s", error.message)  # noqa: TRY400
+    else:
+        LOG.info("policy %s is in force", policy_hash)
+        if service.needs_restart:
+            LOG.warning("`record` of the policy has changed, which takes a restart to apply")
 
 
 async def _retain(service: Service) -> None:
@@ -314,10 +338,14 @@ async def _locate(service: Service) -> None:
         await asyncio.sleep(LOCATE_S)
 
 
-def _stamps(settings: Settings) -> list[tuple[int, int] | None]:
+def _policy_files(settings: Settings) -> list[Path]:
     files = [settings.policy]
     if settings.environment:
         files.append(overlay_path(settings.policy, settings.environment))
+    return files
+
+
+def _stamps(files: Iterable[Path]) -> list[tuple[int, int] | None]:
     return [_stamp(file) for file in files]
 
 

@@ -130,8 +130,7 @@ class Supervisor:
         worker = _Worker(number, shard, process, link, time.monotonic(), loop.create_future())
         self._workers.append(worker)
         settings = as_text(self._settings) | {"worker": number, "shard": shard}
-        files = (str(self._tls.certificate), str(self._tls.key)) if self._tls else ("", "")
-        link.send(Hello(settings, *files))
+        link.send(Hello(settings, *_as_text(self._tls)))
         self._spawn(self._listen(worker))
         return worker
 
@@ -304,3 +303,10 @@ class Supervisor:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _as_text(tls: TlsFiles | None) -> tuple[str, ...]:
+    """Return the files as a `Hello` names them."""
+    if tls is None:
+        return ()
+    return str(tls.certificate), str(tls.key), str(tls.client_ca or ""), tls.clients, tls.minimum

@@ -29,6 +29,7 @@ Told = Callable[[str, str, str], None]
 Examples:
   keepstone up
   keepstone up --policy keepstone.yaml --env prod --port 9000
+  keepstone up --tls-cert svid.pem --tls-key svid.key --client-ca bundle.pem --client-certs required
 
 \b
 Then, in another terminal, with the variables that `up` prints:
@@ -47,6 +48,17 @@ Then, in another terminal, with the variables that `up` prints:
     "--tls-cert", type=click.Path(path_type=Path), help="Certificate chain, PEM.  [default: a local one]"
 )
 @click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM.")
+@click.option(
+    "--client-ca",
+    type=click.Path(path_type=Path),
+    help="Authorities of client certificates, PEM: mutual TLS.",
+)
+@click.option(
+    "--client-certs",
+    type=click.Choice(["optional", "required"]),
+    help="With `--client-ca`.  [default: optional]",
+)
+@click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), help="Oldest version of TLS.  [default: 1.3]")
 @click.option("--plain-http", is_flag=True, help="No TLS: for older SDKs, or behind something that ends TLS.")
 @click.option("--workers", type=click.IntRange(1, MAX_WORKERS), help="Processes that serve.  [default: 1]")
 @click.option(
@@ -64,6 +76,9 @@ def up(
     port: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    client_ca: Path | None,
+    client_certs: str | None,
+    tls_min: str | None,
     plain_http: bool,
     workers: int | None,
     drain: float | None,
@@ -101,7 +116,12 @@ def up(
     listeners = _listeners(settings)
     token = _first_key(settings, tuple(policy.document.identities.roles), policy.keys.default_lifetime_ns)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    tls = None if plain_http else _certificate(settings, tls_cert, tls_key)
+    if plain_http and (client_ca or tls_min):
+        raise UsageError("`--plain-http` goes with neither `--client-ca` nor `--tls-min`")
+    tls = None
+    if not plain_http:
+        files = _certificate(settings, tls_cert, tls_key)
+        tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
     url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
 
     def ready(policy_hash: str, record: str, repaired: str) -> None:
@@ -186,6 +206,17 @@ def _certificate(settings: Settings, certificate: Path | None, key: Path | None)
         if not path.is_file():
             raise UsageError(f"there is no file `{path}`")
     return TlsFiles(certificate, key)
+
+
+def _with_clients(files: "TlsFiles", client_ca: Path | None, wanted: str | None) -> "TlsFiles":
+    """Add what client certificates are verified with."""
+    if client_ca is None:
+        if wanted:
+            raise UsageError("`--client-certs` goes with `--client-ca`")
+        return files
+    if not client_ca.is_file():
+        raise UsageError(f"there is no file `{client_ca}`")
+    return replace(files, client_ca=client_ca, clients=wanted or "optional")
 
 
 def _first_key(settings: Settings, roles: tuple[str, ...], lifetime_ns: int) -> str:

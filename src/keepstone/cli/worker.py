@@ -112,7 +112,9 @@ async def _main(link_fd: int, listener_fd: int) -> int:
         return 3
     settings = settings_of(hello)
     log_to_stderr(settings.log_level)
-    tls = TlsFiles(Path(hello.certificate), Path(hello.key)) if hello.certificate else None
+    client_ca = Path(hello.client_ca) if hello.client_ca else None
+    files = Path(hello.certificate), Path(hello.key), None, client_ca, hello.clients, hello.minimum
+    tls = TlsFiles(*files) if hello.certificate else None
     worker = Worker(link)
     tasks: list[asyncio.Task[None]] = []
 

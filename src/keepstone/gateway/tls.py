@@ -24,11 +24,18 @@ RENEW_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files: the server's certificate and key, and the bundle that clients trust ("" if not ours)."""
+    """PEM files: the server's certificate and key, and the bundle that clients trust (`None` if not ours).
+
+    `client_ca` holds the authorities of client certificates, and perhaps their revocation lists; `clients`
+    says whether a client must have one. `minimum` is the oldest version of TLS that is spoken.
+    """
 
     certificate: Path
     key: Path
     bundle: Path | None = None
+    client_ca: Path | None = None
+    clients: str = "optional"
+    minimum: str = "1.3"
 
 
 def local_certificate(folder: Path, host: str, roots: bytes, now: datetime) -> TlsFiles:
