@@ -32,6 +32,7 @@ from keepstone.gateway.ports import SharedRates, Upstream
 from keepstone.gateway.profiles import ProfileDestinations
 from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.rehearsal import Rehearsal, ShippedProfiles
 from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.stages import Stores
 from keepstone.gateway.upstreams.dev import DevelopmentModel
@@ -334,6 +335,14 @@ def identified(active: Active, cache: KeySourceCache, metrics: Metrics) -> tuple
         CertificateRules(identities.mtls) if identities.mtls else None,
     )
     return replace(active, callers=callers), retired
+
+
+def rehearsal(policy: CompiledPolicy) -> Rehearsal:
+    """Return what decides cases under a policy: its guardrails are compiled, no upstream is opened."""
+    guardrails = MappingProxyType(compile_guardrails(policy.document))
+    rules = policy.residency
+    residency = ResidencyGuard(rules, ShippedProfiles(), None) if rules else None
+    return Rehearsal(Active(policy, guardrails, MappingProxyType({}), KeyedHash(b"rehearsal"), residency))
 
 
 def build_upstream(name: str, config: schema.Upstream) -> Upstream:

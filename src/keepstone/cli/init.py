@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from keepstone.cli.output import talk
+from keepstone.cli.policy_test import DEFAULT_FILE
 from keepstone.core.errors import UsageError
 from keepstone.core.exchange import DataClass
 from keepstone.core.settings import from_environment
 from keepstone.policy.load import load_texts
 from keepstone.policy.schema_json import schema_text
 from keepstone.policy.template import Answers, UpstreamKind, UseCase, render
+from keepstone.policy.template_cases import render_cases
 
 _DEFAULT = Answers()
 _SCHEMA_FILE = "keepstone.schema.json"
@@ -42,7 +44,7 @@ _SCHEMA_FILE = "keepstone.schema.json"
 @click.option("--yes", is_flag=True, help="Ask nothing; take defaults for what is not given.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path | None, schema: bool, yes: bool, force: bool, **given: str | int | None) -> None:
-    """Write a first policy to FILE, by default keepstone.yaml, from a few answers."""
+    """Write a first policy to FILE, by default keepstone.yaml, from a few answers, and a table of cases."""
     target = file or from_environment().policy
     if target.exists() and not force:
         raise UsageError(f"`{target}` exists", hint="--force overwrites it")
@@ -52,9 +54,13 @@ def init(file: Path | None, schema: bool, yes: bool, force: bool, **given: str |
     if schema:
         _write(target.with_name(_SCHEMA_FILE), schema_text())
     _write(target, text)
+    cases = target.with_name(DEFAULT_FILE.name)
+    if not cases.exists():
+        _write(cases, render_cases(answers))
     click.echo(str(target))
     for warning in warnings:
         talk(f"warning: {warning.message}")
+    talk(f"`{cases.name}` holds cases for `keepstone policy test`")
     talk("next: `keepstone policy explain` says what it means, `keepstone up` starts the gateway")
 
 

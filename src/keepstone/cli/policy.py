@@ -1,10 +1,12 @@
-"""`keepstone policy`: check the document, explain it or one decision, print its JSON schema."""
+"""`keepstone policy`: check the document, explain it or one decision, test it, print its JSON schema."""
 
 from pathlib import Path
 
 import click
 
 from keepstone.cli.output import emit, format_option, safe, talk
+from keepstone.cli.policy_diff import diff
+from keepstone.cli.policy_test import test
 from keepstone.core.errors import UsageError
 from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
@@ -103,6 +105,10 @@ def explain(
 def schema() -> None:
     """Print the JSON Schema of the document, for editors."""
     click.echo(schema_text(), nl=False)
+
+
+policy.add_command(test)
+policy.add_command(diff)
 
 
 def _load(file: Path | None, environment: str | None) -> LoadedPolicy:

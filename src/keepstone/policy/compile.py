@@ -139,7 +139,6 @@ class CompiledPolicy:
             principal.models,
             principal.operations,
             facts.purpose,
-            facts.consent,
         )
         if self._clock is not None:
             key = (*key, self._clock.state(facts.wall_ns))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -18,10 +19,11 @@ from keepstone.policy.problems import Fault, InvalidPolicyError, Place, Problem,
 from keepstone.policy.problems import Path as DocumentPath
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.semantics import faults_of_meaning
-from keepstone.policy.shape import faults_of_shape
+from keepstone.policy.shape import faults_of_shape, faults_of_type
 from keepstone.policy.tree import MAX_BYTES, Node, Source, Unreadable, decode, parse
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_T = TypeVar("_T")
 _NO_SECRETS = (
     "write `{env: NAME}` or `{file: /path}` where a secret is needed, and revoke this one if it is real"
 )
@@ -83,6 +85,23 @@ def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, .
     meant = reporter.problems(faults_of_meaning(document))
     _refuse_errors(meant)
     return document, tuple(meant)
+
+
+def load_as(path: Path, expected: type[_T]) -> tuple[_T, Node]:
+    """Return another kind of document, such as a table of cases, and its tree; raise `InvalidPolicyError`."""
+    try:
+        text, source = decode(str(path), _read(path))
+        root, problems = parse(text, source)
+    except Unreadable as error:
+        raise InvalidPolicyError(error.problems) from error
+    problems = [*problems, *_whole_document_is_a_map(root, source)]
+    _refuse_errors(problems)
+    reporter = _Reporter(root, {str(path): source})
+    _refuse_errors(reporter.problems(faults_of_type(root, expected)))
+    try:
+        return msgspec.convert(root.plain, expected), root
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
 
 
 def hash_of(document: Policy) -> str:

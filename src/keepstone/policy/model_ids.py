@@ -93,6 +93,25 @@ def overlap(left: str, right: str) -> bool:
     return False
 
 
+def witness(left: str, right: str) -> str | None:
+    """Return a shortest text that fits both patterns, `None` when there is none or the search is too long."""
+    if len(left) * len(right) > 10_000:
+        return None
+    reached: dict[tuple[int, int], str] = {(0, 0): ""}
+    todo = [(0, 0)]
+    for i, j in todo:
+        text = reached[i, j]
+        if (i, j) == (len(left), len(right)):
+            return text
+        for step in _steps(left, right, i, j):
+            if step not in reached:
+                a, b = left[i : i + 1], right[j : j + 1]
+                free = (a == "*" and step == (i + 1, j)) or (b == "*" and step == (i, j + 1))
+                reached[step] = text if free else text + (b if a == "*" else a)
+                todo.append(step)
+    return None
+
+
 def _steps(left: str, right: str, i: int, j: int) -> list[tuple[int, int]]:
     """Return the positions in both patterns that one more character, or none, can lead to."""
     a, b = left[i : i + 1], right[j : j + 1]

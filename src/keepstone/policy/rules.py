@@ -16,7 +16,7 @@ from keepstone.policy.times import TimeWindow, parse_window
 class CallFacts(Struct, frozen=True):
     """What the decision rests on; `model_id` is empty for an operation without a model.
 
-    `purpose` is one that the policy declares, or empty; `consent` is what the caller says a person agreed to.
+    `purpose` is one that the policy declares, or empty.
     """
 
     principal: Principal
@@ -25,7 +25,6 @@ class CallFacts(Struct, frozen=True):
     data_class: DataClass
     purpose: str = ""
     wall_ns: int = 0
-    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

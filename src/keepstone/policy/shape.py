@@ -29,6 +29,11 @@ def faults_of_shape(root: Node) -> Iterator[Fault]:
     yield from _check(root, policy_type(), ())
 
 
+def faults_of_type(root: Node, expected: type) -> Iterator[Fault]:
+    """Yield every fault in the shape of another kind of document."""
+    yield from _check(root, inspect.type_info(expected), ())
+
+
 def _check(node: Node, kind: inspect.Type, path: Path) -> Iterator[Fault]:
     match kind:
         case inspect.Metadata(type=inner):

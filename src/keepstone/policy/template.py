@@ -73,7 +73,7 @@ _PURPOSE = {
     UseCase.AGENTS: "agents that use tools",
 }
 
-_CALLER = {
+CALLER = {
     UseCase.CHAT: ("application", "the assistant's back end"),
     UseCase.COPILOT: ("employee", "people who use the copilot"),
     UseCase.SUPPORT: ("support-desk", "the support desk's software"),
@@ -97,7 +97,7 @@ def render(answers: Answers) -> str:
     """Return the text of a policy for the answers."""
     parts = [
         _head(answers),
-        _identities(answers, _CALLER[answers.use_case], top=answers.data_class, ceiling=answers.data_class),
+        _identities(answers, CALLER[answers.use_case], top=answers.data_class, ceiling=answers.data_class),
         _models(answers),
         guardrail_section(answers.data_class, answers.jurisdictions, trained_on_own_data=answers.scope >= 4),
         _bounds(answers),
