@@ -6,6 +6,7 @@ import click
 
 from keepstone.cli.output import emit, format_option, safe, talk
 from keepstone.cli.policy_diff import diff
+from keepstone.cli.policy_replay import replay
 from keepstone.cli.policy_test import test
 from keepstone.core.errors import UsageError
 from keepstone.core.exchange import Operation
@@ -109,6 +110,7 @@ def schema() -> None:
 
 policy.add_command(test)
 policy.add_command(diff)
+policy.add_command(replay)
 
 
 def _load(file: Path | None, environment: str | None) -> LoadedPolicy:

@@ -110,7 +110,7 @@ def _compared(case: Case, got: Tested) -> Tested:
     rows += [("reason", wanted.reason, got.reason)] if wanted.reason else []
     rows += [("rule", wanted.rule, got.rule)] if wanted.rule else []
     rows += [("data_class", wanted.data_class, got.data_class)] if wanted.data_class else []
-    if wanted.upstreams is not None:
+    if wanted.upstreams:
         rows.append(("upstreams", list(wanted.upstreams), list(got.upstreams)))
     differences = tuple(
         f"{name}: expected `{expected}`, got `{found}`" for name, expected, found in rows if expected != found

@@ -31,9 +31,7 @@ class Expectation(Closed, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="the deciding reason's code, such as `data_class_too_high`")] = ""
     rule: Annotated[str, Meta(description="the deciding place, such as `identities.roles.x.allow[0]`")] = ""
     data_class: Annotated[DataClassName | None, Meta(description="the class after inspection")] = None
-    upstreams: Annotated[
-        tuple[str, ...] | None, Meta(description="the upstreams that may be asked, in order")
-    ] = None
+    upstreams: Annotated[tuple[str, ...], Meta(description="the upstreams that may be asked, in order")] = ()
 
 
 class Case(Closed, frozen=True, kw_only=True):

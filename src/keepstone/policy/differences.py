@@ -120,7 +120,7 @@ def _changed(
 def _merged(changed: Iterable[tuple[Way, Way, Point]]) -> list[Box]:
     """Join calls that differ in one dimension only, one dimension after the other."""
     boxes: set[Box] = {
-        (before, after, *(frozenset((value,)) for value in _dimensions(point)))  # type: ignore[misc]
+        (*_kind(before, after), *(frozenset((value,)) for value in _dimensions(point)))  # type: ignore[misc]
         for before, after, point in changed
     }
     for dimension in (5, 4, 6, 7, 3, 2):
@@ -132,6 +132,13 @@ def _merged(changed: Iterable[tuple[Way, Way, Point]]) -> list[Box]:
             for key, values in groups.items()
         }
     return sorted(boxes, key=_order)
+
+
+def _kind(before: Way, after: Way) -> tuple[Way, Way]:
+    """Forget the way of a call that is refused by one side: what counts is that it is."""
+    if before is None:
+        return None, ()
+    return ((), None) if after is None else (before, after)
 
 
 def _dimensions(point: Point) -> tuple[object, ...]:
