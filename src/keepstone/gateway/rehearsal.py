@@ -15,10 +15,10 @@ from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.admit import PURPOSE, place_of
-from keepstone.gateway.budget import Budget
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.inspection import apply_guardrail
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.residency import JURISDICTION
 from keepstone.gateway.stages import AFTER_BODY, DATA_CLASS, INSPECT, Stage, Stores, admit, decide, route
 from keepstone.gateway.wire.routes import Route

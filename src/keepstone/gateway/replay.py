@@ -15,7 +15,7 @@ from msgspec import Struct
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import ClassSource, DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.gateway.budget import Budget
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Spent
 from keepstone.ledger.record import ExchangeRecord
 from keepstone.policy.compile import CompiledPolicy
