@@ -128,6 +128,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "Send less, or raise the bound.",
     ),
     Code.REQUEST_TIMED_OUT: ("The body did not arrive within `gateway.body_timeout`.", "Send it again."),
+    Code.OPERATION_NOT_SERVED: (
+        "The operation exists at Bedrock and is not served: content would pass that nobody inspected.",
+        "Use what the message names instead.",
+    ),
     Code.OPERATION_UNKNOWN: (
         "The path is none of the six operations served.",
         "Check the endpoint and method.",
@@ -249,6 +253,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
         (
             Code.ALLOWED,
             Code.OPERATION_UNKNOWN,
+            Code.OPERATION_NOT_SERVED,
             Code.MODEL_UNKNOWN,
             Code.ROLE_UNKNOWN,
             Code.OUT_OF_KEY_SCOPE,

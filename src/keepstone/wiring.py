@@ -13,6 +13,7 @@ from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
+from keepstone.aws.model_lists import ModelLists
 from keepstone.core.clock import Clock, SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError, UsageError
 from keepstone.core.keyed_hash import KeyedHash
@@ -262,8 +263,19 @@ def build_active(
     cache.clear()
     cache.update(fresh)
     upstreams = {name: upstream for name, (_, upstream) in fresh.items()}
+    offers = {
+        name: ModelLists(name, control_plane(name, config))
+        for name, config in document.upstreams.items()
+        if isinstance(config, schema.BedrockUpstream)
+        and (config.control_endpoint_url or not config.endpoint_url)
+    }
     return Active(
-        policy, MappingProxyType(guardrails), MappingProxyType(upstreams), surrogate_hash, residency
+        policy,
+        MappingProxyType(guardrails),
+        MappingProxyType(upstreams),
+        surrogate_hash,
+        residency,
+        MappingProxyType(offers),
     )
 
 

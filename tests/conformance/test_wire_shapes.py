@@ -8,14 +8,15 @@ from botocore.parsers import EventStreamJSONParser, create_parser
 from botocore.validate import ParamValidator
 
 from keepstone.core.decision import Reason, ReasonCode
-from keepstone.core.exchange import Operation, TokenUsage
-from keepstone.gateway.wire import converse, errors
+from keepstone.core.exchange import LISTINGS, Operation, TokenUsage
+from keepstone.gateway.wire import converse, errors, listings
 from keepstone.gateway.wire.converse_blocks import MESSAGE_BLOCKS, SYSTEM_BLOCKS
 from keepstone.gateway.wire.deltas import wrap_chunk
 from keepstone.gateway.wire.eventstream import encode_event, encode_exception
 from keepstone.gateway.wire.families import FAMILIES
 from keepstone.gateway.wire.routes import parse
 from keepstone.gateway.wire.slots import encode_document
+from keepstone.gateway.wire.unserved import WHY, unserved
 
 MODEL = botocore.session.get_session().get_service_model("bedrock-runtime")
 USED = TokenUsage(3, 4, 5, 6)
@@ -132,7 +133,29 @@ def test_every_block_is_listed() -> None:
     assert set(request["system"].member.members) == set(SYSTEM_BLOCKS)
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", sorted(LISTINGS))
+def test_every_listing_has_its_route(operation: Operation) -> None:
+    service = botocore.session.get_session().get_service_model("bedrock")
+    http = service.operation_model(operation.value).http
+    path = http["requestUri"].format(modelIdentifier="m%3A0", inferenceProfileIdentifier="p")
+    asked = listings.parse(path.encode(), b"", {})
+    assert asked is not None
+    assert asked.operation is operation
+
+
+@pytest.mark.parametrize("operation", sorted(WHY))
+def test_every_operation_that_is_not_served_is_known(operation: str) -> None:
+    http = MODEL.operation_model(operation).http
+    path = http["requestUri"].format(modelId="m%3A0", invocationArn="arn%3Aaws")
+    assert unserved(http["method"], path.encode()) == operation
+
+
+def test_every_operation_of_the_service_is_served_or_refused_with_a_reason() -> None:
+    others = {"InvokeGuardrailChecks"}
+    assert set(MODEL.operation_names) - others == (set(Operation) - LISTINGS) | set(WHY)
+
+
+@pytest.mark.parametrize("operation", sorted(set(Operation) - LISTINGS))
 def test_every_operation_has_its_route(operation: Operation) -> None:
     http = MODEL.operation_model(operation.value).http
     path = http["requestUri"].format(modelId="m%3A0", guardrailIdentifier="g", guardrailVersion="1")

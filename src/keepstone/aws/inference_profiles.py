@@ -74,7 +74,7 @@ class InferenceProfiles:
             return known[1]
         if known is not None:
             known[1].close()
-        client = _connect(plane, frozen)
+        client = connect(plane, frozen)
         self._clients[upstream] = frozen, client
         return client
 
@@ -89,7 +89,8 @@ class _Token:
         return FrozenAuthToken(self._read())
 
 
-def _connect(plane: ControlPlane, frozen: Any) -> Any:
+def connect(plane: ControlPlane, frozen: Any) -> Any:
+    """Return a client of the control plane, with frozen credentials or with the plane's token."""
     session = botocore.session.Session()
     options: dict[str, Any] = {"retries": {"total_max_attempts": 2}, "connect_timeout": 3, "read_timeout": 10}
     options["use_fips_endpoint"] = plane.fips and not plane.endpoint_url

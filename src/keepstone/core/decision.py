@@ -59,6 +59,7 @@ class ReasonCode(StrEnum):
     REQUEST_MALFORMED = "request_malformed"
     REQUEST_TOO_LARGE = "request_too_large"
     REQUEST_TIMED_OUT = "request_timed_out"
+    OPERATION_NOT_SERVED = "operation_not_served"
     OPERATION_UNKNOWN = "operation_unknown"
     GUARDRAIL_UNKNOWN = "guardrail_unknown"
     CONTENT_NOT_INSPECTABLE = "content_not_inspectable"

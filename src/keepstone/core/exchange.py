@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Operation(StrEnum):
-    """The Bedrock Runtime operations that the gateway serves, by their names in the service model."""
+    """The operations of Bedrock that the gateway serves, by their names in the service models."""
 
     __hash__ = str.__hash__  # looked up several times a call; the enum's own is Python
 
@@ -16,11 +16,29 @@ class Operation(StrEnum):
     INVOKE_MODEL_STREAM = "InvokeModelWithResponseStream"
     COUNT_TOKENS = "CountTokens"
     APPLY_GUARDRAIL = "ApplyGuardrail"
+    LIST_FOUNDATION_MODELS = "ListFoundationModels"
+    GET_FOUNDATION_MODEL = "GetFoundationModel"
+    LIST_INFERENCE_PROFILES = "ListInferenceProfiles"
+    GET_INFERENCE_PROFILE = "GetInferenceProfile"
 
     @property
     def streams(self) -> bool:
         """Say whether the answer is an event stream."""
         return self in (Operation.CONVERSE_STREAM, Operation.INVOKE_MODEL_STREAM)
+
+
+LISTINGS = frozenset(
+    {
+        Operation.LIST_FOUNDATION_MODELS,
+        Operation.GET_FOUNDATION_MODEL,
+        Operation.LIST_INFERENCE_PROFILES,
+        Operation.GET_INFERENCE_PROFILE,
+    }
+)
+"""What tells which models there are; Bedrock has it in its control plane."""
+
+WITHOUT_MODEL = LISTINGS | {Operation.APPLY_GUARDRAIL}
+"""What goes to no model."""
 
 
 class DataClass(IntEnum):

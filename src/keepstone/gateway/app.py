@@ -34,6 +34,7 @@ from keepstone.gateway.inspection import (
     restore_answer,
 )
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
+from keepstone.gateway.listing import visible
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import Page, page, problem
 from keepstone.gateway.patience import Patience, Watch
@@ -44,8 +45,10 @@ from keepstone.gateway.routing.lane import states
 from keepstone.gateway.stages import INSPECT, Stores, Way, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.transforms import transform_answer
+from keepstone.gateway.wire import listings
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
+from keepstone.gateway.wire.unserved import unserved
 
 Scope = MutableMapping[str, Any]
 Scrape = Callable[[], Awaitable[bytes]]
@@ -80,13 +83,16 @@ class Gateway:
         """Serve one HTTP request."""
         if scope["type"] != "http":
             return
+        listed = None
         if scope["method"] == "GET":
+            listed = listings.parse(scope["raw_path"] or b"", scope["query_string"], dict(scope["headers"]))
+        if scope["method"] == "GET" and listed is None and not unserved("GET", scope["raw_path"] or b""):
             status, headers, body = await self._page(scope["path"])
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
         call = new_call(self.active, dict(scope["headers"]))
-        call.scope = scope
+        call.scope, call.listed = scope, listed
         self._in_flight += 1
         self._recorder.load = self._in_flight
         try:
@@ -138,16 +144,21 @@ class Gateway:
             refusal = self._decide(call, way.after_body)
         if refusal is None and call.demand is not None:
             refusal = await self._take(call)
-        if refusal is None:
+        if refusal is None and call.listed is None:
             if len(call.body) <= LARGE_BYTES:
                 refusal = self._decide(call, INSPECT)
             else:
                 refusal = await asyncio.to_thread(self._decide, call, INSPECT)
         if refusal is not None:
             await self._refuse(call, refusal, send)
-            return
+        else:
+            await self._serve_admitted(call, scope, receive, send)
+
+    async def _serve_admitted(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
-        if call.route.operation is Operation.APPLY_GUARDRAIL:
+        if call.listed is not None:
+            await self._list(call, call.listed, send)
+        elif call.route.operation is Operation.APPLY_GUARDRAIL:
             await self._apply_guardrail(call, send)
         else:
             await self._forward(call, scope, receive, send)
@@ -289,6 +300,22 @@ class Gateway:
             await self._refuse(call, refusal, send)
             return
         await self._finish(call, 200, answer.headers(call, reply), written, send)
+
+    async def _list(self, call: Call, asked: listings.Asked, send: Send) -> None:
+        """Tell the caller which models it may use."""
+        call.stage = "forward"
+        try:
+            body = listings.answer(asked, await visible(call))
+        except UpstreamError as error:
+            await self._refuse(call, Decision.refuse(ReasonCode.UPSTREAM_UNAVAILABLE, error.message), send)
+        except RequestError as error:
+            await self._refuse(call, Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message), send)
+        else:
+            if body is None:
+                message = "there is no such model or profile, or the caller may not use it"
+                await self._refuse(call, Decision.refuse(ReasonCode.MODEL_UNKNOWN, message), send)
+                return
+            await self._finish(call, 200, answer.headers(call, None), body, send)
 
     async def _apply_guardrail(self, call: Call, send: Send) -> None:
         call.stage = "inspect"

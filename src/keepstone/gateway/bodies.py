@@ -228,5 +228,5 @@ def body_for(operation: Operation, model_id: str) -> Body:
             return InvokeBody(family_for(model_id))
         case Operation.COUNT_TOKENS:
             return COUNT
-        case Operation.CONVERSE | Operation.CONVERSE_STREAM | Operation.APPLY_GUARDRAIL:
+        case _:
             return CONVERSE

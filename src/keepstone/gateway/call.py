@@ -18,6 +18,7 @@ from keepstone.gateway.rates.lines import Demand, Reservation
 from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.dialect.dialect import Dialect
+from keepstone.gateway.wire.listings import Asked
 from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Direction, Guardrail
 from keepstone.guard.leak import SystemPrompt
@@ -51,6 +52,8 @@ class Call(Struct):
     route: Route | None = None
     dialect: Dialect | None = None
     spoken: Body | None = None
+    listed: Asked | None = None
+    unserved: str = ""
     principal: Principal = NOBODY
     data_class: DataClass = DataClass.RESTRICTED
     class_source: ClassSource = ClassSource.DEFAULT

@@ -10,9 +10,9 @@ from keepstone.core.decision import Reason
 from keepstone.core.errors import RequestError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.bodies import Body, ConverseBody, Document, InvokeBody, Trace
-from keepstone.gateway.wire.dialect.anthropic import CountTokens, Messages
+from keepstone.gateway.wire.dialect.anthropic import CountTokens, Messages, Models
 from keepstone.gateway.wire.dialect.dialect import Dialect, Writer
-from keepstone.gateway.wire.dialect.openai import Chat, Embeddings, Responses
+from keepstone.gateway.wire.dialect.openai import Chat, Embeddings, OtherPaths, Responses
 from keepstone.gateway.wire.errors import WIRE
 from keepstone.gateway.wire.families import Family, family_for
 from keepstone.gateway.wire.family.unknown import UNKNOWN
@@ -29,15 +29,29 @@ PATHS: Mapping[bytes, Dialect] = {
 }
 """POST requests that are no calls of Bedrock Runtime."""
 
+LISTINGS: Mapping[str, Dialect] = {each.name: each for each in (OtherPaths("openai.models"), Models())}
+"""What lists models in another protocol, by its name."""
+
+UNKNOWN_PATH = OtherPaths("openai")
+"""What a path of these protocols that is not served is answered in."""
+
+V1 = b"/v1/"
+
 _MISSHAPEN = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 
 
 def dialect_of(method: str, raw_path: bytes, headers: dict[bytes, bytes]) -> Dialect | None:
-    """Return the dialect of a path; a key in `x-api-key` then stands where other clients put it."""
+    """Return the dialect of a path."""
     dialect = PATHS.get(raw_path) if method == "POST" else None
-    if dialect is not None and API_KEY in headers and AUTHORIZATION not in headers:
-        headers[AUTHORIZATION] = b"Bearer " + headers[API_KEY]
+    if dialect is not None:
+        take_api_key(headers)
     return dialect
+
+
+def take_api_key(headers: dict[bytes, bytes]) -> None:
+    """Let a key in Anthropic's header stand where other clients put it, if nothing stands there."""
+    if API_KEY in headers and AUTHORIZATION not in headers:
+        headers[AUTHORIZATION] = b"Bearer " + headers[API_KEY]
 
 
 class ConverseInDialect(ConverseBody):

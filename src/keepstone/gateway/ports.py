@@ -41,6 +41,21 @@ class UpstreamReply(Struct):
     document: dict[str, Any] = field(default_factory=dict)
 
 
+class Offer(Struct, frozen=True):
+    """What a control plane lists: summaries of models and of inference profiles, as AWS shapes them."""
+
+    models: tuple[dict[str, Any], ...] = ()
+    profiles: tuple[dict[str, Any], ...] = ()
+
+
+class Offers(Protocol):
+    """A control plane that tells what an upstream offers."""
+
+    async def offered(self) -> Offer:
+        """Return what there is; raise `UpstreamError` when it cannot be asked."""
+        ...
+
+
 class Upstream(Protocol):
     """A server that answers model calls."""
 

@@ -142,7 +142,7 @@ class Recorder:
             id=call.id,
             time=_rfc3339(call.wall_ns),
             principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
-            operation=route.operation if route else "",
+            operation=route.operation if route else call.unserved,
             model=(route.model_id or route.guardrail_id) if route and principal.id else "",
             data_class=call.data_class.label if principal.id else "",
             class_from=call.class_source if principal.id else "",

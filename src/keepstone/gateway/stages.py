@@ -24,7 +24,14 @@ from keepstone.gateway.admit import (
 )
 from keepstone.gateway.call import Call
 from keepstone.gateway.charge import expected
-from keepstone.gateway.dialects import body_in_dialect, dialect_of
+from keepstone.gateway.dialects import (
+    LISTINGS,
+    UNKNOWN_PATH,
+    V1,
+    body_in_dialect,
+    dialect_of,
+    take_api_key,
+)
 from keepstone.gateway.identify.callers import MISSING
 from keepstone.gateway.identify.certificate import PEER
 from keepstone.gateway.identify.pending import Pending
@@ -40,6 +47,7 @@ from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked
 from keepstone.gateway.wire.slots import decode_document
+from keepstone.gateway.wire.unserved import WHY, unserved
 from keepstone.policy.step_up import unmet
 from keepstone.store.keys import PREFIX, KeyRing
 
@@ -105,8 +113,10 @@ def _signed(call: Call) -> SignedRequest:
 def admit(call: Call, stores: Stores) -> Decision | None:
     """Decide whether this caller may use this model, by this operation, with this class of data."""
     route, policy = call.route, call.active.policy
+    if route is None and call.unserved:
+        return Decision.refuse(ReasonCode.OPERATION_NOT_SERVED, WHY[call.unserved])
     if route is None:
-        return Decision.refuse(ReasonCode.OPERATION_UNKNOWN, "no operation of Bedrock Runtime has this path")
+        return Decision.refuse(ReasonCode.OPERATION_UNKNOWN, "no operation that is served has this path")
     label = call.headers.get(DATA_CLASS)
     try:
         call.data_class, call.class_source = policy.classify(
@@ -144,9 +154,9 @@ def parse(call: Call, stores: Stores) -> Decision | None:
         if call.route is not None and call.route.operation is Operation.COUNT_TOKENS:
             call.counted = unwrap(call.document)
             call.document = call.counted.document
-        return resolve_guardrails(call) or transform_request(call)
     except RequestError as error:
         return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+    return guard(call, stores)
 
 
 def translate(call: Call, stores: Stores) -> Decision | None:
@@ -267,6 +277,8 @@ class Way(NamedTuple):
 
 OF_BEDROCK = Way(BEFORE_BODY, AFTER_BODY)
 
+OF_LISTING = Way(BEFORE_BODY, ())
+
 OF_DIALECT = Way(
     (("identify", identify),),
     (
@@ -297,6 +309,17 @@ def decide(call: Call, stores: Stores, pipeline: tuple[tuple[str, Stage], ...]) 
 def begin(call: Call, method: str, raw_path: bytes) -> Way:
     """Give the call its route, if its path has one, and return the way that it goes."""
     call.route = routes.parse(method, raw_path)
-    if call.route is None:
-        call.dialect = dialect_of(method, raw_path, call.headers)
-    return OF_BEDROCK if call.dialect is None else OF_DIALECT
+    if call.route is not None:
+        return OF_BEDROCK
+    if method == "GET" and call.listed is not None:
+        call.route = routes.Route(call.listed.operation)
+        call.dialect = LISTINGS.get(call.listed.protocol)
+        take_api_key(call.headers)
+        return OF_LISTING
+    call.dialect = dialect_of(method, raw_path, call.headers)
+    if call.dialect is not None:
+        return OF_DIALECT
+    call.unserved = unserved(method, raw_path)
+    if raw_path.startswith(V1):
+        call.dialect = UNKNOWN_PATH
+    return OF_BEDROCK

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
-from keepstone.core.exchange import Operation
+from keepstone.core.exchange import WITHOUT_MODEL
 from keepstone.core.principal import Principal
 from keepstone.policy.model_ids import Glob, names_for_denial, names_of
 from keepstone.policy.rules import Allowance, CallFacts, Denial, ModelRoute, Place, RoleRules
@@ -46,7 +46,7 @@ class Admission:
 
     def decide(self, facts: CallFacts, route: ModelRoute | None) -> Admitted:
         """Return the decision with its deciding ground first; `route` is the model's entry, if it has one."""
-        if facts.operation is Operation.APPLY_GUARDRAIL:
+        if facts.operation in WITHOUT_MODEL:
             return Admitted(self._of_caller(facts, ()) or self._decide_without_model(facts))
         if route is None:
             message = f"the policy has no model `{facts.model_id[:256]}`"

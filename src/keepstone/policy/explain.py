@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from keepstone.core.decision import Decision
-from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.exchange import WITHOUT_MODEL, DataClass
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.detected import compile_classes
 from keepstone.policy.explain_callers import explain_callers
@@ -95,7 +95,7 @@ def explain_decision(policy: CompiledPolicy, facts: CallFacts) -> tuple[Decision
 
 
 def _says(rule: Allowance | Denial, facts: CallFacts) -> str:
-    without_model = facts.operation is Operation.APPLY_GUARDRAIL
+    without_model = facts.operation in WITHOUT_MODEL
     if isinstance(rule, Denial):
         names = () if without_model else names_for_denial(facts.model_id)
         return "denies the call" if rule.hits(facts, names) else "does not apply"

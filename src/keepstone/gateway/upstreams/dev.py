@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from keepstone.core.errors import UpstreamError
-from keepstone.core.exchange import Operation, TokenUsage
+from keepstone.core.exchange import WITHOUT_MODEL, Operation, TokenUsage
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.wire import converse
@@ -43,7 +43,7 @@ class DevelopmentModel:
 
     def supports(self, operation: Operation) -> bool:
         """Serve every operation that goes to a model."""
-        return operation is not Operation.APPLY_GUARDRAIL
+        return operation not in WITHOUT_MODEL
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:
         """Answer one call, or fail if that is the behaviour."""

@@ -106,6 +106,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.INPUT_BLOCKED,
         ReasonCode.OUTPUT_BLOCKED,
         ReasonCode.OPERATION_UNSUPPORTED_BY_UPSTREAM,
+        ReasonCode.OPERATION_NOT_SERVED,
     ),
     "UnknownOperationException": (ReasonCode.OPERATION_UNKNOWN,),
     "RequestTimeoutException": (ReasonCode.REQUEST_TIMED_OUT, ReasonCode.CALLER_LEFT),

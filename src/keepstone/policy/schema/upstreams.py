@@ -75,7 +75,8 @@ class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", ta
         str,
         Meta(
             pattern=r"^https?://",
-            description="the same for the control plane, which is asked where inference profiles compute",
+            description="the same for the control plane, which is asked where inference profiles compute and "
+            "which models there are (not the latter with an `endpoint_url` and without this one)",
         ),
     ] = ""
     ca_bundle: Annotated[str, Meta(description="file of extra certificate authorities, PEM")] = ""

@@ -20,6 +20,10 @@ OperationName = Literal[
     "InvokeModelWithResponseStream",
     "CountTokens",
     "ApplyGuardrail",
+    "ListFoundationModels",
+    "GetFoundationModel",
+    "ListInferenceProfiles",
+    "GetInferenceProfile",
 ]
 Duration = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{0,5}(ms|s|m|h|d)$", description="such as `500ms`, `30s`, `1m`")

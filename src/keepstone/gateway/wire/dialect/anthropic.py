@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keepstone.core.decision import Reason
+from keepstone.core.errors import RequestError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.wire.dialect.anthropic_error import anthropic_error
 from keepstone.gateway.wire.dialect.decoding import model_id
@@ -19,6 +20,16 @@ class _Anthropic:
     def error(self, reason: Reason, status: int, call_id: str) -> tuple[int, bytes]:
         """Return an Anthropic error object."""
         return anthropic_error(reason, status, call_id)
+
+
+class Models(_Anthropic):
+    """GET /v1/models."""
+
+    name = "anthropic.models"
+
+    def take(self, body: bytes, headers: Mapping[bytes, bytes]) -> Taken:
+        """Raise `RequestError`: there is nothing to read."""
+        raise RequestError("this path takes no body")
 
 
 class Messages(_Anthropic):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from keepstone.core.decision import Reason
+from keepstone.core.errors import RequestError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.wire.dialect.chat_answer import ChatWriter
 from keepstone.gateway.wire.dialect.chat_request import read_chat
@@ -20,6 +21,17 @@ class _OpenAI:
     def error(self, reason: Reason, status: int, call_id: str) -> tuple[int, bytes]:
         """Return an OpenAI error object."""
         return openai_error(reason, status)
+
+
+class OtherPaths(_OpenAI):
+    """Paths without a body that is read: the list of models, and those that are not served."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def take(self, body: bytes, headers: Mapping[bytes, bytes]) -> Taken:
+        """Raise `RequestError`: there is nothing to read."""
+        raise RequestError("this path takes no body")
 
 
 class Chat(_OpenAI):
