@@ -33,11 +33,11 @@ identities:
 upstreams:
   dev: {{kind: dev}}
   signed: {{kind: bedrock, region: us-east-1, {here}}}
-  bearer: {{kind: bedrock, region: us-east-1, bearer_token: {{env: E2E_BEDROCK_TOKEN}}, {here}}}
+  second: {{kind: bedrock, region: us-east-1, {here}}}
 models:
   - {{id: "keepstone.dev", upstreams: [dev]}}
   - {{id: "dev.*", upstreams: [dev]}}
-  - {{id: "us.*", upstreams: [bearer]}}
+  - {{id: "us.*", upstreams: [second]}}
   - {{id: "*", upstreams: [signed]}}
 """
 

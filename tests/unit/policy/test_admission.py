@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keepstone.core.decision import ReasonCode
-from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.exchange import WITHOUT_MODEL, DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.admission import Admission
 from keepstone.policy.model_ids import Glob
@@ -17,7 +17,7 @@ from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from tests.laws import examples
 
 LABELS = [each.label for each in DataClass]
-CALLS = [each for each in Operation if each is not Operation.APPLY_GUARDRAIL]
+CALLS = [each for each in Operation if each not in WITHOUT_MODEL]
 ids = st.text("1.", min_size=1, max_size=3)
 globs = st.lists(st.text("1.**", min_size=1, max_size=3), min_size=1, max_size=2).map(tuple)
 operations = st.lists(st.sampled_from(["*", *Operation]), min_size=1, max_size=3).map(
