@@ -8,6 +8,7 @@ from keepstone.cli.output import emit, format_option, safe, talk
 from keepstone.cli.policy_diff import diff
 from keepstone.cli.policy_replay import replay
 from keepstone.cli.policy_test import test
+from keepstone.cli.residency import residency
 from keepstone.core.errors import UsageError
 from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
@@ -111,6 +112,7 @@ def schema() -> None:
 policy.add_command(test)
 policy.add_command(diff)
 policy.add_command(replay)
+policy.add_command(residency)
 
 
 def _load(file: Path | None, environment: str | None) -> LoadedPolicy:

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.policy.model_ids import is_pattern
-from keepstone.policy.residency.addresses import InProfile, InRegions, address_of
+from keepstone.policy.residency.addresses import InProfile, address_of
 from keepstone.policy.residency.consent import Receipts, consent_of
-from keepstone.policy.residency.routing import Reach, Routing, day_of, narrow
+from keepstone.policy.residency.routing import Reach, Routing, day_of, narrow, reach_of
 from keepstone.policy.residency.rules import ResidencyRules
 from keepstone.policy.residency.verdict import NO_CONSENT, Consent, Facts
 from keepstone.policy.rules import ModelRoute
@@ -125,20 +125,12 @@ class ResidencyGuard:
         rules, model = self._rules, question.model
         jurisdictions = rules.jurisdictions_of(question.roles, stated)
         facts = Facts(jurisdictions, day_of(now_ns).date(), question.purpose, consent)
+
+        def look_up(upstream: str, profile: str) -> Reach:
+            return self._profiles.reach(upstream, profile, now_ns)
+
         reaches = [
-            (name, self._reach(name, model.upstream_id(name, question.model_id), now_ns))
+            (name, reach_of(rules.sites[name], name, model.upstream_id(name, question.model_id), look_up))
             for name in question.upstreams
         ]
         return narrow(rules, facts, reaches, now_ns)
-
-    def _reach(self, upstream: str, model_id: str, now_ns: int) -> Reach:
-        """Return where calls of a model go from an upstream; only Bedrock sends them on."""
-        if not self._rules.sites[upstream].region:
-            return Reach()
-        match address_of(model_id):
-            case InRegions(regions):
-                return Reach(regions, "the model's id")
-            case InProfile(profile):
-                return self._profiles.reach(upstream, profile, now_ns)
-            case nowhere:
-                return Reach(unknown=nowhere.because)

@@ -4,7 +4,7 @@ An upstream may be used when every place it may send the call to is allowed by e
 When none is left, the refusal names each destination that failed, with its article.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from keepstone.catalog.places import ANYWHERE, commercial_regions, country_of
 from keepstone.core.decision import Decision, Reason, ReasonCode
+from keepstone.policy.residency.addresses import InProfile, InRegions, address_of
 from keepstone.policy.residency.consent import conditions
 from keepstone.policy.residency.rules import ResidencyRules, Site
 from keepstone.policy.residency.transfer import judge
@@ -85,6 +86,22 @@ def destinations(upstream: str, site: Site, reach: Reach) -> tuple[Destination, 
     return tuple(
         Destination(upstream, ANYWHERE if each == ANYWHERE else country_of(each), each) for each in named
     )
+
+
+def reach_of(site: Site, upstream: str, model_id: str, look_up: Callable[[str, str], Reach]) -> Reach:
+    """Return where calls of a model go from an upstream; only Bedrock sends them on.
+
+    `look_up` is asked for inference profiles, with the upstream and the profile.
+    """
+    if not site.region:
+        return Reach()
+    match address_of(model_id):
+        case InRegions(regions):
+            return Reach(regions, "the model's id")
+        case InProfile(profile):
+            return look_up(upstream, profile)
+        case nowhere:
+            return Reach(unknown=nowhere.because)
 
 
 def weigh(rules: ResidencyRules, facts: Facts, upstream: str, reach: Reach) -> Weighed:

@@ -16,6 +16,7 @@ from keepstone.policy.schema import residency as schema
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevUpstream, OpenAIUpstream, Upstream
 
+_GDPR = ("EU", "EEA")
 _BASIS = {
     "scc": Basis.SCC,
     "bcr": Basis.BCR,
@@ -106,10 +107,13 @@ class ResidencyRules:
 
 
 def covers(code: str, jurisdiction: str) -> bool:
-    """Say whether what is written for `code` holds for the data of `jurisdiction`."""
-    if code == jurisdiction or jurisdiction.startswith(f"{code}-"):
-        return True
-    return jurisdiction in countries_of(code) or (code == "EEA" and jurisdiction == "EU")
+    """Say whether what is written for `code` holds for the data of `jurisdiction`.
+
+    As a jurisdiction, `EU` is where the GDPR is the law, which is the EEA: a rule for `EU` holds for Norway.
+    """
+    if code in _GDPR:
+        return jurisdiction in _GDPR or jurisdiction in countries_of("EEA")
+    return code == jurisdiction or jurisdiction.startswith(f"{code}-")
 
 
 def compile_residency(policy: Policy) -> ResidencyRules | None:

@@ -11,7 +11,7 @@ Jurisdiction = Annotated[
     str,
     Meta(
         pattern=r"^([A-Z]{2}|EEA)(-[A-Z0-9]{1,3})?$",
-        description="`EU`, `EEA`, an ISO 3166 code of a country (`CH`) or a part (`US-CA`)",
+        description="`EU` (where the GDPR is the law), a country (`CH`) or a part of one (`US-CA`)",
     ),
 ]
 Place = Annotated[
