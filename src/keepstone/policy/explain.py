@@ -8,8 +8,8 @@ from keepstone.core.decision import Decision
 from keepstone.core.exchange import WITHOUT_MODEL, DataClass
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.detected import compile_classes
-from keepstone.policy.explain_callers import explain_callers
 from keepstone.policy.duration import parse_duration
+from keepstone.policy.explain_callers import explain_callers
 from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.residency.explain import residency_gaps, residency_sentences
@@ -340,16 +340,20 @@ def _record(policy: Policy) -> Iterator[str]:
     yield f"Records are kept {policy.retention.ledger_days} days; texts of calls are not stored."
 
 
-def _gaps(policy: Policy) -> Iterator[str]:
-    """Yield what a reader may think is protected and is not."""
+def _limit_gaps(policy: Policy) -> Iterator[str]:
     if not policy.limits:
         yield "Nothing bounds how much anyone spends."
     elif policy.rates.when_unavailable == "allow":
         yield "Limits bind nobody while the shared store is gone."
-    if any(limit.per or parse_duration(limit.window) >= parse_duration("1h") for limit in policy.limits):
-        yield "What is counted in a gateway's memory, and not in a shared store, is forgotten when it restarts."
+    if any(each.per or parse_duration(each.window) >= parse_duration("1h") for each in policy.limits):
+        yield "What is counted in a gateway's memory, not in a shared store, is forgotten when it restarts."
     if policy.rates.unpriced == "allow" and any(limit.cost is not None for limit in policy.limits):
         yield "Limits of money do not see models without a price."
+
+
+def _gaps(policy: Policy) -> Iterator[str]:
+    """Yield what a reader may think is protected and is not."""
+    yield from _limit_gaps(policy)
     for name, guardrail in policy.guardrails.items():
         for gap in _guardrail_gaps(guardrail):
             yield f"Guardrail `{name}`: {gap}"
