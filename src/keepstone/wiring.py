@@ -1,13 +1,14 @@
 """The composition root: settings and a policy in, a gateway ready to serve out."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
@@ -59,6 +60,10 @@ from keepstone.store.access_keys import AccessKeySecrets
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
 
+if TYPE_CHECKING:
+    from keepstone.gateway.telemetry.export import Exporter
+
+LOG = logging.getLogger("keepstone")
 UpstreamCache = dict[str, tuple[schema.Upstream, Upstream]]
 KeySourceCache = dict[str, KeySource]
 
@@ -79,6 +84,7 @@ class Service:
     durability: RecordBounds
     key_sources: KeySourceCache
     shared: SharedRates | None = None
+    telemetry: "Exporter | None" = None
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -144,6 +150,8 @@ class Service:
             if self.shared is not None:
                 await self.shared.close()
             self.keys.close()
+            if self.telemetry is not None:
+                await asyncio.to_thread(self.telemetry.close)
 
 
 def prune_all(settings: Settings, oldest_ns: int) -> int:
@@ -194,6 +202,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     shared = await open_shared_rates(settings, policy, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
     gateway = Gateway(active, stores, recorder)
+    gateway.telemetry = telemetry = build_telemetry(settings, metrics)
     service = Service(
         settings,
         gateway,
@@ -207,6 +216,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         bounds,
         key_sources,
         shared,
+        telemetry,
     )
     gateway.cache = build_cache(policy, None, metrics, clock)
     detail = {"version": __version__, "durability": bounds.durability.value}
@@ -245,6 +255,18 @@ async def open_shared_rates(
     shared = SharedBudget(Address.parse(settings.rates), policy.document.organisation.name, metrics, clock)
     await shared.start()
     return shared
+
+
+def build_telemetry(settings: Settings, metrics: Metrics) -> "Exporter | None":
+    """Return the exporter if a collector is named; without one nothing of OpenTelemetry is imported."""
+    if not settings.telemetry:
+        return None
+    try:
+        from keepstone.gateway.telemetry.export import Exporter, share_of  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError:
+        LOG.warning("a collector is named, but what speaks to it is missing: pip install 'keepstone[otel]'")
+        return None
+    return Exporter(lambda outcome, count: metrics.spans(outcome).inc(count), share=share_of())
 
 
 def build_active(

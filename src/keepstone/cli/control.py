@@ -13,7 +13,7 @@ MAX_LINE = 16 << 20
 class Hello(msgspec.Struct, tag=True, forbid_unknown_fields=True):
     """Parent to worker, once: what to serve. `settings` are the fields of `Settings`, as text."""
 
-    settings: dict[str, str | int | float]
+    settings: dict[str, str | int | float | bool]
     certificate: str = ""
     key: str = ""
     client_ca: str = ""
@@ -104,7 +104,7 @@ class Link:
         self._writer.close()
 
 
-def as_text(settings: Any) -> dict[str, str | int | float]:
+def as_text(settings: Any) -> dict[str, str | int | float | bool]:
     """Return the fields of settings so that `Hello` can carry them."""
     fields = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
     return {name: each if isinstance(each, int | float) else str(each) for name, each in fields.items()}

@@ -21,6 +21,7 @@ class Settings:
     database_url: str = ""  # KEEPSTONE_DATABASE: PostgreSQL; without it, SQLite in `home`
     workers: int = 1  # KEEPSTONE_WORKERS
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
+    telemetry: bool = False  # OTEL_EXPORTER_OTLP_ENDPOINT and its like: a collector is named
     worker: int = 0  # which of several workers this is
     shard: str = "main"  # the log that this process writes; the parent of several workers says which
     rates: str = field(default="", repr=False)  # KEEPSTONE_RATES: URL of Valkey or Redis; empty: in process
@@ -58,6 +59,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         raise UsageError(f"KEEPSTONE_PORT is `{raw_port[:16]}`, expected a number from 0 to 65535")
     return Settings(
         database_url=environ.get("KEEPSTONE_DATABASE", default.database_url),
+        telemetry=_collector_named(environ),
         workers=int(_number(environ, "KEEPSTONE_WORKERS", default.workers, 1, MAX_WORKERS)),
         drain=_number(environ, "KEEPSTONE_DRAIN", default.drain, 0, MAX_DRAIN_S),
         home=Path(environ.get("KEEPSTONE_HOME", default.home)),
@@ -68,6 +70,13 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         log_level=environ.get("KEEPSTONE_LOG_LEVEL", default.log_level),
         rates=environ.get("KEEPSTONE_RATES", default.rates),
     )
+
+
+def _collector_named(environ: Mapping[str, str]) -> bool:
+    """Say whether OpenTelemetry's own variables name a collector and do not switch it off."""
+    names = ("", "_TRACES", "_METRICS")
+    named = any(environ.get(f"OTEL_EXPORTER_OTLP{name}_ENDPOINT") for name in names)
+    return named and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:

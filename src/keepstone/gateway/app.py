@@ -44,6 +44,9 @@ from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import states
 from keepstone.gateway.stages import INSPECT, Stores, Way, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
+from keepstone.gateway.telemetry.note import finish_reason
+from keepstone.gateway.telemetry.port import Telemetry
+from keepstone.gateway.trace_context import TRACEPARENT_NAME
 from keepstone.gateway.transforms import transform_answer
 from keepstone.gateway.wire import listings
 from keepstone.gateway.wire.eventstream import WireEvent
@@ -68,6 +71,7 @@ class Gateway:
         self.draining = False  # new calls are refused
         self.leaving = False  # new calls are served, but should go elsewhere
         self.scrape: Scrape | None = None
+        self.telemetry: Telemetry | None = None
         self._stores = stores
         self._recorder = recorder
         self.cache: ResponseCache | None = None
@@ -93,6 +97,8 @@ class Gateway:
             return
         call = new_call(self.active, dict(scope["headers"]))
         call.scope, call.listed = scope, listed
+        if self.telemetry is not None:
+            call.tracing = self.telemetry.begin(call.headers)
         self._in_flight += 1
         self._recorder.load = self._in_flight
         try:
@@ -216,6 +222,9 @@ class Gateway:
             document,
             forwarded_headers(call),
         )
+        if call.tracing is not None:
+            call.forwarded_ns = started
+            request = request.with_header(TRACEPARENT_NAME, call.tracing.outgoing)
         reply = await self._asked(call, request, scope, started)
         call.upstream_ns = self._now() - started
         if isinstance(reply, Failure):
@@ -228,6 +237,8 @@ class Gateway:
         elif reply.events is not None:
             await self._stream(call, reply, scope, receive, send)
         else:
+            if call.tracing is not None:
+                call.finish = finish_reason(reply.document)
             await self._answer(call, reply, send)
 
     async def _recall(self, call: Call, cache: ResponseCache, kept: Kept, send: Send) -> None:
@@ -400,6 +411,8 @@ class Gateway:
             async for event in events:
                 frames = stream.feed(event)
                 if frames:
+                    if call.tracing is not None and not call.first_ns:
+                        call.first_ns = self._now()
                     await caller.send(frames)
                 if stream.over:
                     break
@@ -489,6 +502,8 @@ class Gateway:
             self._metrics.answers.add_tokens(call.known_model, "output", call.usage.output)
             if call.currency:
                 self._metrics.answers.add_cost(call.known_model, call.currency, call.cost)
+        if self.telemetry is not None and call.tracing is not None:
+            self.telemetry.end(call, call.tracing, elapsed)
 
 
 async def _close(events: Any) -> None:

@@ -16,6 +16,7 @@ from keepstone.gateway.bodies import Body
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.rates.lines import Demand, Reservation
 from keepstone.gateway.routing.lane import Lane
+from keepstone.gateway.trace_context import Tracing
 from keepstone.gateway.wire.count_tokens import Counted
 from keepstone.gateway.wire.dialect.dialect import Dialect
 from keepstone.gateway.wire.listings import Asked
@@ -91,6 +92,10 @@ class Call(Struct):
     attempts: int = 0
     upstream_ns: int = 0
     inspect_ns: int = 0
+    tracing: Tracing | None = None  # `forwarded_ns`, `first_ns` and `finish` are filled only if it is there
+    forwarded_ns: int = 0
+    first_ns: int = 0
+    finish: str = ""
     answer: bytes = b""
     answer_bytes: int = 0
 

@@ -25,6 +25,11 @@ class UpstreamRequest(Struct, frozen=True):
     document: Mapping[str, Any]
     headers: tuple[tuple[str, str], ...] = ()
 
+    def with_header(self, name: str, value: str) -> "UpstreamRequest":
+        """Return the same call with one more header."""
+        headers = (*self.headers, (name, value))
+        return UpstreamRequest(self.operation, self.model_id, self.body, self.document, headers)
+
 
 class UpstreamReply(Struct):
     """An answer in Bedrock's shape: either a whole `body`, or `events` that arrive.

@@ -9,6 +9,7 @@ import msgspec
 from keepstone.core.errors import RequestError, UpstreamError, WireError
 from keepstone.core.exchange import Operation
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
+from keepstone.gateway.trace_context import TRACEPARENT_NAME
 from keepstone.gateway.upstreams.http import HttpPool, Origin, Response
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.openai import StreamTranslator, from_openai
@@ -41,6 +42,7 @@ class OpenAIServer:
         except RequestError as error:
             return _refusal(error)
         headers = [("content-type", "application/json")]
+        headers += [header for header in request.headers if header[0] == TRACEPARENT_NAME]
         if self._api_key is not None:
             headers.append(("authorization", f"Bearer {self._api_key()}"))
         response = await self._pool.post(self._path, headers, encode_document(translated), stream=stream)
