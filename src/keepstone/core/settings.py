@@ -18,7 +18,7 @@ class Settings:
     host: str = "127.0.0.1"  # KEEPSTONE_HOST
     port: int = 8080  # KEEPSTONE_PORT
     log_level: str = "info"  # KEEPSTONE_LOG_LEVEL
-    database_url: str = ""  # KEEPSTONE_DATABASE: PostgreSQL; without it, SQLite in `home`
+    database_url: str = field(default="", repr=False)  # KEEPSTONE_DATABASE: PostgreSQL; else SQLite in `home`
     workers: int = 1  # KEEPSTONE_WORKERS
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
     telemetry: bool = False  # OTEL_EXPORTER_OTLP_ENDPOINT and its like: a collector is named
