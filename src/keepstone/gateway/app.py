@@ -24,7 +24,7 @@ from keepstone.gateway.cache.answers import Kept
 from keepstone.gateway.cache.cache import ResponseCache, recalled
 from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.charge import charge, used
-from keepstone.gateway.forward import Failure, Forwarder
+from keepstone.gateway.forward import CHARS_PER_TOKEN, Failure, Forwarder
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.inspection import (
     apply_guardrail,
@@ -40,8 +40,10 @@ from keepstone.gateway.pages import Page, page, problem
 from keepstone.gateway.patience import Patience, Watch
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.routing.arm import arm_of
 from keepstone.gateway.routing.deadline import seconds_left
-from keepstone.gateway.routing.lane import states
+from keepstone.gateway.routing.lane import Lane, states
+from keepstone.gateway.shadow import Shadows
 from keepstone.gateway.stages import INSPECT, Stores, Way, begin, counted, decide
 from keepstone.gateway.streaming import GovernedStream
 from keepstone.gateway.telemetry.note import finish_reason
@@ -80,6 +82,7 @@ class Gateway:
         self._now = stores.clock.monotonic_ns
         self._watch = Watch(self._now)
         self._forwarder = Forwarder(stores.metrics, self._now, _readable)
+        self._shadows = Shadows(self._forwarder, recorder, stores.metrics)
         self._metrics.breakers.source = lambda: states(self.active.lanes.values())
         self._metrics.in_flight.set_function(lambda: self._in_flight)
 
@@ -240,6 +243,8 @@ class Gateway:
             if call.tracing is not None:
                 call.finish = finish_reason(reply.document)
             await self._answer(call, reply, send)
+        if call.model is not None and call.model.shadow is not None:
+            self._shadows.consider(call, request, call.model.shadow)
 
     async def _recall(self, call: Call, cache: ResponseCache, kept: Kept, send: Send) -> None:
         """Answer with what an earlier call was answered."""
@@ -487,6 +492,17 @@ class Gateway:
             else:
                 self._stores.shared.settle(call.reservation, used(call))
 
+    def _fare(self, call: Call, lane: Lane, outcome: str, elapsed_ns: int) -> None:
+        """Note what a call used at an upstream with quotas, and how the arm of a trial fares."""
+        if lane.usage is not None and call.usage.total:
+            lane.usage.settle(self._now(), call.usage.total - len(call.body) // CHARS_PER_TOKEN)
+        arm = arm_of(call)
+        if arm:
+            self._metrics.trials(call.known_model, arm, outcome).inc()
+            self._metrics.trial_seconds(call.known_model, arm).inc(elapsed_ns / 1e9)
+            self._metrics.trial_tokens(call.known_model, arm, "input").inc(call.usage.input)
+            self._metrics.trial_tokens(call.known_model, arm, "output").inc(call.usage.output)
+
     def _count(self, call: Call) -> None:
         decision = call.decision
         labels = (
@@ -497,6 +513,8 @@ class Gateway:
         )
         elapsed = self._now() - call.started_ns
         self._metrics.answers.add(labels, elapsed / 1e9, (elapsed - call.upstream_ns) / 1e9)
+        if call.lane is not None and (call.lane.usage is not None or arm_of(call)):
+            self._fare(call, call.lane, labels[2], elapsed)
         if call.usage.total:
             self._metrics.answers.add_tokens(call.known_model, "input", call.usage.input)
             self._metrics.answers.add_tokens(call.known_model, "output", call.usage.output)

@@ -89,6 +89,10 @@ class Call(Struct):
     upstream: str = ""
     upstream_model: str = ""
     lane: Lane | None = None
+    trial: ModelRoute | None = None  # the canary's route, where the caller is among those who get it
+    trial_candidates: tuple[str, ...] = ()
+    hedged: str = ""  # the upstream that was asked, too, and lost
+    hedged_tokens: int = 0
     attempts: int = 0
     upstream_ns: int = 0
     inspect_ns: int = 0

@@ -3,14 +3,21 @@
 from msgspec import Struct
 
 from keepstone.core.decision import Decision, ReasonCode
-from keepstone.core.exchange import Operation
+from keepstone.core.exchange import Operation, TokenUsage
 from keepstone.gateway.bodies import body_for
 from keepstone.gateway.call import Call
 from keepstone.policy.limits import Amounts, LimitRule
 from keepstone.policy.prices import Price
 
 _UNCHARGED = frozenset({Operation.COUNT_TOKENS, Operation.APPLY_GUARDRAIL})
-_PERHAPS_CHARGED = frozenset({ReasonCode.UPSTREAM_TIMED_OUT, ReasonCode.CALLER_LEFT, ReasonCode.INTERNAL})
+_PERHAPS_CHARGED = frozenset(
+    {
+        ReasonCode.UPSTREAM_TIMED_OUT,
+        ReasonCode.DEADLINE_EXCEEDED,
+        ReasonCode.CALLER_LEFT,
+        ReasonCode.INTERNAL,
+    }
+)
 """Ends of a call after which nobody knows what the upstream has done for it."""
 
 
@@ -43,8 +50,15 @@ def expected(call: Call, limits: tuple[LimitRule, ...]) -> Expected:
 def charge(call: Call) -> None:
     """Note what the call's tokens cost, if their price is known."""
     price = price_at(call, call.upstream)
+    if call.trial is not None:  # which version answered is known by now
+        own = call.active.policy.prices.price(call.upstream_model, call.upstream, call.wall_ns)
+        price = own or price
     if price is not None:
         call.cost, call.currency = price.cost(call.usage), price.currency
+    if call.hedged_tokens:
+        lost = price_at(call, call.hedged)
+        if lost is not None and lost.currency == call.currency:
+            call.cost += lost.cost(TokenUsage(call.hedged_tokens, 0))
 
 
 def used(call: Call) -> Amounts:
@@ -54,7 +68,8 @@ def used(call: Call) -> Amounts:
     if not usage.total and call.attempts and _reason(call.decision) in _PERHAPS_CHARGED:
         return (*reserved[:5], 0, 0)
     cost = reserved[4] if usage.total and not call.currency else call.cost
-    return (1, usage.total, usage.input, usage.output, cost, 0, 0)
+    lost = call.hedged_tokens
+    return (1, usage.total + lost, usage.input + lost, usage.output, cost, 0, 0)
 
 
 def price_at(call: Call, upstream: str) -> Price | None:

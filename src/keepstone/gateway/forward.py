@@ -2,22 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import UpstreamError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
+from keepstone.gateway.routing.hedge import race
 from keepstone.gateway.routing.lane import Lane, Lanes
 from keepstone.gateway.wire.eventstream import WireEvent
+from keepstone.policy.rules import ModelRoute
 
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may be tried again: nothing was answered."""
 OUR_FAULT = frozenset({401, 403})
 """Statuses about the gateway's own credentials: not the caller's business, so the next upstream is asked."""
 THROTTLED = 429
+CHARS_PER_TOKEN = 4
 PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 """A `Retry-After` beyond this is the caller's to wait for."""
@@ -48,7 +52,7 @@ class Forwarder:
     def __init__(self, metrics: Metrics, now: Callable[[], int], check: Check) -> None:
         """`check` raises `UpstreamError` for a body that cannot be read, so that it fails over like none."""
         self._metrics = metrics
-        self._now = now
+        self.now = now
         self._check = check
         self._lanes = Lanes()
 
@@ -60,38 +64,90 @@ class Forwarder:
         lanes = self._serving(call, request, now_ns)
         if isinstance(lanes, Failure):
             return lanes
+        rules = lanes[0].route.rules
+        if rules.hedge_after_s is not None and len(lanes) > 1:
+            return await self._hedged(call, request, lanes, rules.hedge_after_s)
+        return await self._in_order(call, request, lanes, now_ns)
+
+    async def _in_order(
+        self, call: Call, request: UpstreamRequest, lanes: list[Lane], now_ns: int
+    ) -> UpstreamReply | Failure:
         failure: Failure | None = None
         last = len(lanes) - 1
         for position, lane in enumerate(lanes):
             if lane.wait_ns(now_ns):
                 continue
-            lane.begin(now_ns)
-            outcome = await self._try(call, lane, request, alone=position == last)
+            outcome = await self._try(call, lane, request, now_ns, alone=position == last)
             if isinstance(outcome, UpstreamReply):
-                if lane.name != call.candidates[0]:
+                if failure is not None or position:
                     self._metrics.failovers.inc()
                 return outcome
-            failure, now_ns = outcome, self._now()
+            failure, now_ns = outcome, self.now()
         return failure or _resting(lanes, now_ns)
+
+    async def _hedged(
+        self, call: Call, request: UpstreamRequest, lanes: list[Lane], after_s: float
+    ) -> UpstreamReply | Failure:
+        """Ask the first lane that may be asked, after a while a second one, then the others in order."""
+        now = self.now()
+        ready = [lane for lane in lanes if not lane.wait_ns(now)]
+        if len(ready) < 2:
+            return await self._in_order(call, request, lanes, now)
+        first, second = ready[:2]
+        asked: list[Lane] = [first]
+
+        async def ask(lane: Lane) -> tuple[Lane, UpstreamReply | Failure]:
+            return lane, await self._try(call, lane, request, self.now(), alone=len(ready) == 1)
+
+        def hedge() -> Coroutine[Any, Any, tuple[Lane, UpstreamReply | Failure]] | None:
+            moment = self.now()
+            if second.wait_ns(moment) or not second.reach.retries.take(moment):
+                self._metrics.withheld(second.name).inc()
+                return None
+            asked.append(second)
+            return ask(second)
+
+        try:
+            lane, outcome = await race(ask(first), hedge, after_s, good=_answered, drop=_dropped)
+        finally:
+            if len(asked) > 1:
+                self._note_hedge(call, request, first, second)
+        if isinstance(outcome, UpstreamReply):
+            _settle_on(call, lane, request)
+            if len(asked) > 1:
+                call.hedged = second.name if lane is first else first.name
+                self._metrics.hedges("second" if lane is second else "first").inc()
+            return outcome
+        rest = [each for each in ready if each not in asked]
+        return await self._in_order(call, request, rest, self.now()) if rest else outcome
+
+    def _note_hedge(self, call: Call, request: UpstreamRequest, first: Lane, second: Lane) -> None:
+        """Note that two were asked: what the loser has read is billed, and this estimate is all we know."""
+        call.hedged = second.name if call.lane is first else first.name
+        call.hedged_tokens = len(request.body) // CHARS_PER_TOKEN
 
     def _serving(self, call: Call, request: UpstreamRequest, now_ns: int) -> list[Lane] | Failure:
         """Return the lanes that serve the operation, those that are throttled last."""
-        found, route = [], call.model
+        route = call.model
         assert route is not None  # noqa: S101 - admit refuses a model without a route
-        throttled = False
+        found, throttled = [], False
         for name in call.candidates:
-            lane = self.lane(call, name)
+            lane = self.lane(call, route, name)
             if lane.upstream.supports(request.operation):
                 found.append(lane)
                 throttled = throttled or lane.throttled_until_ns > now_ns
+        if route.rules.quotas is not None:
+            found.sort(key=lambda lane: 0.0 if lane.usage is None else lane.usage.load(now_ns))
         if throttled and len(found) > 1:
             found.sort(key=lambda lane: max(0, lane.throttled_until_ns - now_ns))
+        if call.trial is not None:
+            trial = [self.lane(call, call.trial, name) for name in call.trial_candidates]
+            found = [lane for lane in trial if lane.upstream.supports(request.operation)] + found
         return found or _unserved(call, request)
 
-    def lane(self, call: Call, name: str) -> Lane:
-        """Return the lane of the call's model at an upstream."""
-        active, route = call.active, call.model
-        assert route is not None  # noqa: S101 - admit refuses a model without a route
+    def lane(self, call: Call, route: ModelRoute, name: str) -> Lane:
+        """Return the lane of a model at an upstream."""
+        active = call.active
         lane = active.lanes.get((route.id, name))
         if lane is None:
             lane = self._lanes.open(active.policy, route, active.upstreams[name])
@@ -99,17 +155,20 @@ class Forwarder:
         return lane
 
     async def _try(
-        self, call: Call, lane: Lane, request: UpstreamRequest, *, alone: bool
+        self, call: Call, lane: Lane, request: UpstreamRequest, now_ns: int, *, alone: bool
     ) -> UpstreamReply | Failure:
         """Ask one upstream, again if that is safe and its retry budget allows it.
 
         A throttled upstream is asked again only when there is no other one left.
         """
-        request = _addressed(call, lane, request)
-        call.lane, call.upstream, call.upstream_model = lane, lane.name, request.model_id
+        lane.begin(now_ns)
+        if lane.usage is not None:
+            lane.usage.begin(now_ns, len(request.body) // CHARS_PER_TOKEN)
+        request = _settle_on(call, lane, request)
         left = lane.upstream.attempts
         while True:
-            outcome = await self._attempt(call, lane, request)
+            call.attempts += 1
+            outcome = await self.attempt(lane, request)
             left -= 1
             if isinstance(outcome, UpstreamReply) or not outcome.again or not left:
                 return outcome
@@ -120,16 +179,15 @@ class Forwarder:
                 if outcome.retry_after_s > LONGEST_PAUSE_S:
                     return outcome
                 pause = max(pause, outcome.retry_after_s)
-            now = self._now()
+            now = self.now()
             if lane.wait_ns(now) or not lane.reach.retries.take(now):
                 self._metrics.withheld(lane.name).inc()
                 return outcome
             self._metrics.retries(lane.name).inc()
             await asyncio.sleep(pause)
 
-    async def _attempt(self, call: Call, lane: Lane, request: UpstreamRequest) -> UpstreamReply | Failure:
+    async def attempt(self, lane: Lane, request: UpstreamRequest) -> UpstreamReply | Failure:
         """Ask once, and tell the lane how it went."""
-        call.attempts += 1
         try:
             reply = await lane.upstream.send(request)
             if reply.status < 300:
@@ -137,19 +195,19 @@ class Forwarder:
                     reply.events = await _begun(reply.events)
                 else:
                     self._check(reply)
-                lane.succeeded(self._now())
+                lane.succeeded(self.now())
                 return reply
         except UpstreamError as error:
             self._metrics.failures(lane.name, error.code).inc()
             if error.code not in OURS:
-                lane.failed(self._now(), error.code)
+                lane.failed(self.now(), error.code)
             return _failed(lane.name, error)
         self._metrics.failures(lane.name, f"status_{reply.status}").inc()
         return self._judged(lane, reply)
 
     def _judged(self, lane: Lane, reply: UpstreamReply) -> UpstreamReply | Failure:
         """Return the upstream's refusal if it is about the request, else its failure; tell the lane."""
-        status, now = reply.status, self._now()
+        status, now = reply.status, self.now()
         if status >= 400 and status not in AGAIN | OUR_FAULT:
             lane.succeeded(now)
             return reply
@@ -161,13 +219,23 @@ class Forwarder:
         return _refused(lane.name, reply, wait)
 
 
-def _addressed(call: Call, lane: Lane, request: UpstreamRequest) -> UpstreamRequest:
-    """Return the request under the model's name at the upstream."""
-    assert call.model is not None  # noqa: S101 - admit refuses a model without a route
-    model_id = call.model.upstream_id(lane.name, request.model_id)
+def _settle_on(call: Call, lane: Lane, request: UpstreamRequest) -> UpstreamRequest:
+    """Note the lane as the call's, and return the request under the model's name there."""
+    model_id = lane.route.upstream_id(lane.name, request.model_id)
+    call.lane, call.upstream, call.upstream_model = lane, lane.name, model_id
     if model_id == request.model_id:
         return request
     return UpstreamRequest(request.operation, model_id, request.body, request.document, request.headers)
+
+
+def _answered(outcome: tuple[Lane, UpstreamReply | Failure]) -> bool:
+    return isinstance(outcome[1], UpstreamReply)
+
+
+async def _dropped(outcome: tuple[Lane, UpstreamReply | Failure]) -> None:
+    reply = outcome[1]
+    if isinstance(reply, UpstreamReply) and reply.events is not None:
+        await _close(reply.events)
 
 
 def _unserved(call: Call, request: UpstreamRequest) -> Failure:

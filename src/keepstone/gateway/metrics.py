@@ -148,6 +148,16 @@ class Metrics:
         self.cancelled = cache(
             counter("calls_cancelled", "upstream calls given up: late, or the caller left", "reason").labels
         )
+        self.hedges = cache(counter("hedges", "calls for which two upstreams were asked", "winner").labels)
+        self.trials = cache(
+            counter("trial_calls", "calls of models on trial", "model", "arm", "outcome").labels
+        )
+        self.trial_seconds = cache(
+            counter("trial_seconds", "time until their answers", "model", "arm").labels
+        )
+        self.trial_tokens = cache(
+            counter("trial_tokens", "tokens that they used", "model", "arm", "direction").labels
+        )
         self.breakers = Breakers()
         self.registry.register(self.breakers)
         self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, cast
 from keepstone.core.errors import LedgerError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.routing.arm import arm_of
 from keepstone.ledger.record import (
     Caller,
     Content,
@@ -165,7 +166,14 @@ class Recorder:
             latency_us=Latency(
                 (now_ns - call.started_ns) // 1000, call.upstream_ns // 1000, call.inspect_ns // 1000
             ),
-            upstream=UpstreamNote(call.upstream, call.upstream_model, call.attempts),
+            upstream=UpstreamNote(
+                call.upstream,
+                call.upstream_model,
+                call.attempts,
+                arm_of(call),
+                call.hedged,
+                call.hedged_tokens,
+            ),
             content=Content(
                 self._commit(call.body) if call.body else "", self._commit(call.answer) if call.answer else ""
             ),

@@ -5,7 +5,7 @@ what AWS said about a profile, or with a consent; it is forgotten when that chan
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -94,7 +94,8 @@ class ResidencyGuard:
             self._version = self._profiles.version
             self._memo = {}
         upstreams, purpose = question.upstreams, question.purpose
-        key = (question.roles, question.model_id, upstreams, purpose, stated, consent)
+        # the path tells a model's own route from those of its trials
+        key = (question.roles, question.model_id, question.model.path, upstreams, purpose, stated, consent)
         found = self._memo.get(key)
         if found is None or found.until_ns <= now_ns:
             if stated and not _JURISDICTION.fullmatch(stated):
@@ -105,11 +106,12 @@ class ResidencyGuard:
             self._memo[key] = found
         return found if found.refusal is None else found.refusal
 
-    def expect(self, models: Iterable[ModelRoute]) -> None:
+    def expect(self, models: Sequence[ModelRoute]) -> None:
         """Have the profiles asked for that the policy names, so that their first calls need not wait."""
-        for model in models:
+        trials = [each.route for model in models for each in (model.canary, model.shadow) if each]
+        for model in (*models, *trials):
             for name in model.upstreams:
-                model_id = model.upstream_ids.get(name, model.id)
+                model_id = model.upstream_ids.get(name, model.name)
                 if self._rules.sites[name].region and not is_pattern(model_id):
                     address = address_of(model_id)
                     if isinstance(address, InProfile):

@@ -41,7 +41,8 @@ from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
 from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Demand, Reservation, Spent
-from keepstone.gateway.residency import Question
+from keepstone.gateway.residency import Question, ResidencyGuard
+from keepstone.gateway.routing.trial import try_canary
 from keepstone.gateway.transforms import transform_request
 from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
@@ -240,7 +241,18 @@ def route(call: Call, stores: Stores) -> Decision | None:
     residency = call.active.residency
     if residency is None:
         call.candidates = call.cleared
-        return None
+    else:
+        refusal = _narrow(call, stores, residency)
+        if refusal is not None:
+            return refusal
+    if call.model.canary is not None:
+        try_canary(call, call.model.canary)
+    return None
+
+
+def _narrow(call: Call, stores: Stores, residency: ResidencyGuard) -> Decision | None:
+    """Leave the upstreams whose every destination is allowed."""
+    assert call.model is not None  # noqa: S101 - the caller has just looked
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
     question = Question(
         call.principal.roles, call.route.model_id, call.model, call.cleared, call.purpose, call.headers

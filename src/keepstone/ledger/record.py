@@ -71,11 +71,18 @@ class Latency(Struct, frozen=True, omit_defaults=True):
 
 
 class UpstreamNote(Struct, frozen=True, omit_defaults=True):
-    """Which upstream answered, under which model id, after how many attempts."""
+    """Which upstream answered, under which model id, after how many attempts.
+
+    `arm` says which version of a model on trial that was; `hedged` is the upstream that was asked, too, and
+    `hedged_tokens` an estimate of what it has read: it was given up before it could say.
+    """
 
     name: str = ""
     model: str = ""
     attempts: int = 0
+    arm: str = ""
+    hedged: str = ""
+    hedged_tokens: int = 0
 
 
 class Content(Struct, frozen=True, omit_defaults=True):

@@ -59,6 +59,22 @@ class Admission:
             return Admitted(decision, route.upstreams if decision.allowed else ())
         return _gathered([(each.name, self._decide_at(facts, route, each)) for each in route.places], route)
 
+    def permits_trial(self, facts: CallFacts, route: ModelRoute, trial_id: str) -> tuple[str, ...]:
+        """Return the upstreams of a trial at which this call may be answered.
+
+        What the caller may use is asked for the model that it names, every bound of the trial's own upstreams
+        holds, and so does every denial of the version on trial.
+        """
+        if self._of_caller(facts, names_of(facts.model_id)) is not None:
+            return ()
+        names = names_for_denial(trial_id)
+        return tuple(
+            each.name
+            for each in route.places
+            if self._decide_at(facts, route, each).allowed
+            and self._denial_refusal(facts, names, each) is None
+        )
+
     def may_receive(self, facts: CallFacts, place: Place | None) -> Decision:
         """Decide whether an answer of a class may reach the caller: the model's clearance is not asked."""
         return (

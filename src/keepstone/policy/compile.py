@@ -5,7 +5,7 @@ answers the same question always the same way; its memos are bounded and hold an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -21,11 +21,11 @@ from keepstone.policy.model_ids import Glob, names_of
 from keepstone.policy.prices import PriceBook
 from keepstone.policy.residency.rules import ResidencyRules, compile_residency
 from keepstone.policy.routing import route_rules
-from keepstone.policy.rules import CallFacts, ModelRoute, Place, compile_roles
+from keepstone.policy.rules import CallFacts, ModelRoute, Place, Trial, compile_roles
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Durability
-from keepstone.policy.schema.upstreams import BedrockUpstream
+from keepstone.policy.schema.upstreams import BedrockUpstream, Model
 from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
 from keepstone.policy.transforms import TransformRule, compile_transforms
@@ -241,8 +241,9 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
 
 
 def _routes(document: Policy) -> tuple[ModelRoute, ...]:
-    return tuple(
-        ModelRoute(
+    routes = []
+    for number, model in enumerate(document.models):
+        route = ModelRoute(
             id=model.id,
             upstreams=model.upstreams,
             max_data_class=DataClass.parse(model.max_data_class),
@@ -253,7 +254,41 @@ def _routes(document: Policy) -> tuple[ModelRoute, ...]:
             rules=route_rules(model, document.gateway),
             places=tuple(_place(document, each) for each in model.upstreams),
         )
-        for number, model in enumerate(document.models)
+        routes.append(
+            replace(route, canary=_canary(document, model, route), shadow=_shadow(document, model, route))
+        )
+    return tuple(routes)
+
+
+def _canary(document: Policy, model: Model, route: ModelRoute) -> Trial | None:
+    config = model.canary
+    if config is None:
+        return None
+    names = model.upstreams if config.upstream is None else (config.upstream,)
+    return Trial(_beside(document, route, "canary", names, config.upstream_id), config.percent)
+
+
+def _shadow(document: Policy, model: Model, route: ModelRoute) -> Trial | None:
+    config = model.shadow
+    if config is None:
+        return None
+    beside = _beside(document, route, "shadow", (config.upstream,), config.upstream_id)
+    return Trial(beside, config.percent, config.max_concurrent)
+
+
+def _beside(
+    document: Policy, route: ModelRoute, kind: str, names: tuple[str, ...], model_id: str
+) -> ModelRoute:
+    """Return the route of a trial: bounded as the model's own, with other upstreams or another id there."""
+    ids = dict.fromkeys(names, model_id) if model_id else route.upstream_ids
+    return replace(
+        route,
+        id=f"{route.id} ({kind})",
+        upstreams=names,
+        upstream_ids=MappingProxyType(dict(ids)),
+        path=f"{route.path}.{kind}",
+        rules=replace(route.rules, quotas=None, hedge_after_s=None),
+        places=tuple(_place(document, each) for each in names),
     )
 
 

@@ -10,6 +10,7 @@ from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.detected import compile_classes
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.explain_callers import explain_callers
+from keepstone.policy.explain_routing import explain_routing
 from keepstone.policy.model_ids import names_for_denial, names_of
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.residency.explain import residency_gaps, residency_sentences
@@ -71,6 +72,7 @@ def explain_document(policy: Policy) -> tuple[Section, ...]:
         Section("Purposes", tuple(_purposes(policy))),
         Section("Classes of content", tuple(_classes(policy))),
         Section("Models", tuple(_model(each, policy) for each in policy.models)),
+        Section("Routing", tuple(explain_routing(policy))),
         *(
             Section(f"Guardrail {name}", tuple(_guardrail(guardrail)))
             for name, guardrail in policy.guardrails.items()

@@ -1,10 +1,12 @@
 """The rules by which a call finds its way, compiled: numbers that the request path only compares."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.schema.document import GatewayRules
-from keepstone.policy.schema.routing import CircuitBreaker, Retries
+from keepstone.policy.schema.routing import CircuitBreaker, Quota, Retries, Spread
 from keepstone.policy.schema.upstreams import Model, Upstream
 
 
@@ -30,11 +32,22 @@ class RetryRules:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaRules:
+    """What one upstream takes of a model in a minute; `weight` counts where neither number is known."""
+
+    requests: int | None
+    tokens: int | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class RouteRules:
-    """How the calls of one model are routed; seconds."""
+    """How the calls of one model are routed; seconds. `quotas` is `None` unless calls are spread by them."""
 
     deadline_s: float = 600.0
     stream_deadline_s: float = 3600.0
+    hedge_after_s: float | None = None
+    quotas: Mapping[str, QuotaRules] | None = None
 
 
 def breaker_rules(upstream: Upstream) -> BreakerRules:
@@ -57,4 +70,13 @@ def route_rules(model: Model, gateway: GatewayRules) -> RouteRules:
     return RouteRules(
         deadline_s=seconds(model.deadline or gateway.deadline),
         stream_deadline_s=seconds(model.stream_deadline or gateway.stream_deadline),
+        hedge_after_s=None if model.hedge_after is None else seconds(model.hedge_after),
+        quotas=_quotas(model) if model.spread is Spread.QUOTA else None,
+    )
+
+
+def _quotas(model: Model) -> Mapping[str, QuotaRules]:
+    stated = {name: model.quotas.get(name, Quota()) for name in model.upstreams}
+    return MappingProxyType(
+        {name: QuotaRules(each.requests, each.tokens, each.weight) for name, each in stated.items()}
     )

@@ -49,6 +49,13 @@ class ModelRoute:
     glob: Glob
     rules: RouteRules = field(default_factory=RouteRules)
     places: tuple[Place, ...] = ()
+    canary: "Trial | None" = None
+    shadow: "Trial | None" = None
+
+    @property
+    def name(self) -> str:
+        """Return the id that callers use, also for the route of a trial."""
+        return self.glob.pattern
 
     @property
     def is_pattern(self) -> bool:
@@ -58,6 +65,18 @@ class ModelRoute:
     def upstream_id(self, upstream: str, model_id: str) -> str:
         """Return the model's id at an upstream: the one written in the policy, or the caller's."""
         return self.upstream_ids.get(upstream, model_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A new version of a model beside the one in use: a route of its own, for a share of calls in percent.
+
+    `most` bounds how many copies of calls may be under way at once.
+    """
+
+    route: ModelRoute
+    percent: float
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

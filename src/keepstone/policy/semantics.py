@@ -30,6 +30,7 @@ from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.semantics_admission import ADMISSION_CHECKS
 from keepstone.policy.semantics_callers import CALLER_CHECKS
+from keepstone.policy.semantics_routing import ROUTING_CHECKS
 from keepstone.policy.shape import nearest
 
 _LONGEST_WINDOW = "31d"
@@ -301,6 +302,8 @@ def _regex_compiles(regex: CustomRegex, path: Path) -> Iterator[Fault]:
 
 def _upstreams_are_sound(policy: Policy) -> Iterator[Fault]:
     used = {name for model in policy.models for name in model.upstreams}
+    trials = [each for model in policy.models for each in (model.canary, model.shadow) if each]
+    used |= {each.upstream for each in trials if each.upstream}
     for name, upstream in policy.upstreams.items():
         path: Path = ("upstreams", name)
         if name not in used:
@@ -356,6 +359,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _masks_can_work,
     _upstreams_are_sound,
     _bounds_agree,
+    *ROUTING_CHECKS,
     *ADMISSION_CHECKS,
     *CALLER_CHECKS,
     residency_faults,

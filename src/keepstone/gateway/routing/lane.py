@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from keepstone.gateway.ports import Upstream
 from keepstone.gateway.routing.breaker import Breaker, State
 from keepstone.gateway.routing.retries import RetryBudget
+from keepstone.gateway.routing.usage import Usage
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.routing import breaker_rules, retry_rules
 from keepstone.policy.rules import ModelRoute
@@ -34,13 +35,26 @@ class Reach:
 class Lane:
     """One model at one upstream; times are monotonic nanoseconds."""
 
-    __slots__ = ("breaker", "model", "name", "reach", "throttled_until_ns", "upstream")
+    __slots__ = (
+        "breaker",
+        "is_watched",
+        "model",
+        "name",
+        "reach",
+        "route",
+        "throttled_until_ns",
+        "upstream",
+        "usage",
+    )
 
     def __init__(self, reach: Reach, route: ModelRoute, policy: CompiledPolicy) -> None:
         self.reach = reach
         self.upstream = reach.upstream
         self.name = reach.upstream.name
+        self.route = route
         self.model = route.id
+        quotas = route.rules.quotas
+        self.usage = None if quotas is None else Usage(quotas[self.name])
         self.breaker = Breaker(breaker_rules(policy.document.upstreams[self.name]))
         self.throttled_until_ns = 0
 
@@ -88,7 +102,7 @@ class Lanes:
         if reach is None or reach.upstream is not upstream:
             reach = self._reaches[upstream.name] = Reach(upstream, policy)
         lane = reach.lanes.get(route.id)
-        if lane is None:
+        if lane is None or lane.route != route:
             lane = reach.lanes[route.id] = Lane(reach, route, policy)
         return lane
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keepstone.policy.schema.words import Closed, Duration
+from keepstone.policy.schema.words import Closed, Duration, Name
 
 
 class Retries(Closed, frozen=True, kw_only=True):
@@ -31,3 +31,34 @@ class Spread(StrEnum):
 
     ORDER = "order"
     QUOTA = "quota"
+
+
+class Quota(Closed, frozen=True, kw_only=True):
+    """What a model may take at one upstream in a minute, or how much of the calls it should get."""
+
+    requests: Annotated[int, Meta(ge=1, description="a minute")] | None = None
+    tokens: Annotated[int, Meta(ge=1, description="a minute, in and out")] | None = None
+    weight: Annotated[int, Meta(ge=1, le=1000, description="share of calls where no quota is known")] = 1
+
+
+class Canary(Closed, frozen=True, kw_only=True):
+    """Some principals get a new version of a model; the same ones always, until `percent` changes."""
+
+    upstream: Annotated[
+        Name | None, Meta(description="where the new version is; absent: at the model's own upstreams")
+    ] = None
+    upstream_id: Annotated[
+        str, Meta(max_length=2048, description="the new version's id there; absent: the model's own")
+    ] = ""
+    percent: Annotated[float, Meta(gt=0, le=100, description="of principals")]
+
+
+class Shadow(Closed, frozen=True, kw_only=True):
+    """A copy of some calls goes to another model once they are answered; nobody sees what it says."""
+
+    upstream: Annotated[Name, Meta(description="where the copy goes; rules on data hold there, too")]
+    upstream_id: Annotated[
+        str, Meta(max_length=2048, description="the model's id there; absent: the model's own")
+    ] = ""
+    percent: Annotated[float, Meta(gt=0, le=100, description="of answered calls")]
+    max_concurrent: Annotated[int, Meta(ge=1, le=1024, description="more copies are left out")] = 8

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from keepstone.policy.schema.routing import CircuitBreaker, Retries
+from keepstone.policy.schema.routing import Canary, CircuitBreaker, Quota, Retries, Shadow, Spread
 from keepstone.policy.schema.words import Closed, DataClassName, Duration, ModelGlob, Name, RegionGlob
 
 
@@ -153,3 +153,17 @@ class Model(Closed, frozen=True, kw_only=True):
     stream_deadline: Annotated[
         Duration | None, Meta(description="instead of `gateway.stream_deadline`, for calls of this model")
     ] = None
+    spread: Annotated[
+        Spread, Meta(description="`order`: the first that can; `quota`: the one with most left of its quota")
+    ] = Spread.ORDER
+    quotas: Annotated[
+        dict[Name, Quota], Meta(description="upstream -> what it takes, for `spread: quota`")
+    ] = field(default_factory=dict)
+    hedge_after: Annotated[
+        Duration | None,
+        Meta(
+            description="ask a second upstream, too, when the first does not begin to answer; both are billed"
+        ),
+    ] = None
+    canary: Canary | None = None
+    shadow: Shadow | None = None
