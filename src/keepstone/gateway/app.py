@@ -40,7 +40,6 @@ from keepstone.gateway.pages import Page, page, problem
 from keepstone.gateway.patience import Patience, Watch
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
-from keepstone.gateway.routing.arm import arm_of
 from keepstone.gateway.routing.deadline import seconds_left
 from keepstone.gateway.routing.lane import Lane, states
 from keepstone.gateway.shadow import Shadows
@@ -50,6 +49,7 @@ from keepstone.gateway.telemetry.note import finish_reason
 from keepstone.gateway.telemetry.port import Telemetry
 from keepstone.gateway.trace_context import TRACEPARENT_NAME
 from keepstone.gateway.transforms import transform_answer
+from keepstone.gateway.trials import arm_of
 from keepstone.gateway.wire import listings
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, cast
 from keepstone.core.errors import LedgerError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
-from keepstone.gateway.routing.arm import arm_of
+from keepstone.gateway.trials import arm_of
 from keepstone.ledger.record import (
     Caller,
     Content,

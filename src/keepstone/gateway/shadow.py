@@ -1,7 +1,7 @@
 """Copies of answered calls for a model on trial: sent after the answer left, their own answers thrown away.
 
 What is kept is how the model did: status, time, tokens, why it stopped; in metrics, and in a record of its
-own. A copy is sent only where the call itself might have gone (`routing.trial.permitted`), only while records
+own. A copy is sent only where the call itself might have gone (`trials.permitted`), only while records
 can be written, and never more than the policy's number at once. It holds what was inspected, masks included.
 """
 
@@ -21,7 +21,7 @@ from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.routing.lane import Lane
-from keepstone.gateway.routing.trial import permitted
+from keepstone.gateway.trials import permitted
 from keepstone.policy.rules import Trial
 
 SHADOW = "shadow"

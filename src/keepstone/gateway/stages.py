@@ -42,8 +42,8 @@ from keepstone.gateway.ports import AlertSink, SharedRates
 from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Demand, Reservation, Spent
 from keepstone.gateway.residency import Question, ResidencyGuard
-from keepstone.gateway.routing.trial import try_canary
 from keepstone.gateway.transforms import transform_request
+from keepstone.gateway.trials import try_canary
 from keepstone.gateway.wire import routes
 from keepstone.gateway.wire.count_tokens import Counted, unwrap
 from keepstone.gateway.wire.dialect.dialect import Asked

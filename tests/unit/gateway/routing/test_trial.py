@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
-from keepstone.gateway.routing.trial import chosen, permitted, try_canary
+from keepstone.gateway.routing.trial import chosen
 from keepstone.gateway.routing.usage import Usage
+from keepstone.gateway.trials import permitted, try_canary
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.routing import QuotaRules
 from keepstone.policy.rules import Trial
