@@ -120,6 +120,55 @@ def sigv4_sign() -> Iterator[Operation]:
 
 
 @contextmanager
+def forward_one() -> Iterator[Operation]:
+    """One call to an upstream that answers at once: order, breakers, retry budget, deadline, leaving."""
+    routing = import_module("keepstone.gateway.routing.deadline")
+    patience = import_module("keepstone.gateway.patience")
+    metrics, now = import_module("keepstone.gateway.metrics").Metrics(), time.perf_counter_ns
+    ports = import_module("keepstone.gateway.ports")
+    operation = import_module("keepstone.core.exchange").Operation.CONVERSE
+
+    class Upstream:
+        attempts = 2
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def supports(self, _: object) -> bool:
+            return True
+
+        async def send(self, _: object) -> object:
+            return ports.UpstreamReply(200, body=b"{}")
+
+    policy = _policy()
+    upstreams = {name: Upstream(name) for name in policy.document.upstreams}
+    active = import_module("keepstone.gateway.active").Active(policy, {}, upstreams, None)
+    call = import_module("keepstone.gateway.call").new_call(active, {b"host": b"x"})
+    call.model = policy.model(payload.MODEL)
+    call.candidates = call.model.upstreams
+    request = ports.UpstreamRequest(operation, payload.MODEL, b"{}", {})
+    forwarder = import_module("keepstone.gateway.forward").Forwarder(metrics, now, lambda _: None)
+
+    async def one(watch: Any, scope: dict[str, Any]) -> None:
+        moment = now()
+        left = routing.seconds_left(call.headers, 600.0, 1000, 0)
+        waiting = patience.Patience(watch, scope, left, moment)
+        waiting.start()
+        try:
+            await forwarder.forward(call, request, moment)
+        finally:
+            waiting.stop()
+
+    async def batch() -> None:
+        watch, scope = patience.Watch(now), {patience.CONNECTION: patience._Unknown()}  # noqa: SLF001
+        for _ in range(1000):
+            await one(watch, scope)
+
+    with asyncio.Runner() as runner:
+        yield lambda: runner.run(batch())
+
+
+@contextmanager
 def ledger_append() -> Iterator[Operation]:
     """One record, waited for until it is on disk; CPU of the writer's thread included."""
     with _ledger(lambda *_: None) as (ledger, record):
@@ -178,6 +227,7 @@ PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
     ("Valkey take and settle, 32 at once", shared_take, 32),
     ("guard inspect 4 kB", guard_inspect, 1),
     ("SigV4 sign 4 kB", sigv4_sign, 1),
+    ("forward to one upstream", forward_one, 1000),
     ("ledger append, one at a time", ledger_append, 1),
     ("ledger append, 64 in flight", ledger_append_64, 64),
 )
