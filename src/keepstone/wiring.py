@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,7 +27,10 @@ from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.consents import ConsentFile
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.identify.certificate import CertificateRules
+from keepstone.gateway.identify.code_flow import SignIn
 from keepstone.gateway.identify.key_source import KeySource
+from keepstone.gateway.identify.session_pages import SessionPages
+from keepstone.gateway.identify.sessions import Sealer
 from keepstone.gateway.identify.sigv4 import SigV4Verifier
 from keepstone.gateway.identify.tokens import TokenVerifier
 from keepstone.gateway.metrics import Metrics
@@ -54,11 +58,13 @@ from keepstone.policy.detected import with_detection
 from keepstone.policy.duration import seconds
 from keepstone.policy.load import load
 from keepstone.policy.schema import upstreams as schema
+from keepstone.policy.schema.callers import ConsoleLogin
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.record import Durability
-from keepstone.store.access_keys import AccessKeySecrets
+from keepstone.store.access_keys import AccessKeySecrets, load_or_create
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
+from keepstone.store.sessions import EndedSessions
 
 if TYPE_CHECKING:
     from keepstone.gateway.telemetry.export import Exporter
@@ -195,7 +201,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     recorder.attach(ledger)
     metrics.ledger_size.set_function(lambda: ledger.size)
     access_keys = AccessKeySecrets(settings.keys)
-    keys = KeyRing(open_database(settings.database), access_keys, lambda what: metrics.store(what).inc())
+    database = open_database(settings.database)
+    keys = KeyRing(database, access_keys, lambda what: metrics.store(what).inc())
     keys.stale_for(policy.stale_for_ns)
     budget = Budget(clock.wall_ns() - clock.monotonic_ns())
     alerts = AlertLog(recorder, metrics, clock)
@@ -203,6 +210,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
     gateway = Gateway(active, stores, recorder)
     gateway.telemetry = telemetry = build_telemetry(settings, metrics)
+    sealer = Sealer(lambda: load_or_create(settings.keys / "sessions.key"))
     service = Service(
         settings,
         gateway,
@@ -219,6 +227,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         telemetry,
     )
     gateway.cache = build_cache(policy, None, metrics, clock)
+    gateway.sessions = SessionPages(sealer, EndedSessions(database), service.record, time.time)
     detail = {"version": __version__, "durability": bounds.durability.value}
     if settings.workers > 1:
         detail |= {"shard": settings.shard, "workers": str(settings.workers)}
@@ -361,14 +370,21 @@ def identified(active: Active, cache: KeySourceCache, metrics: Metrics) -> tuple
     retired = [source for name, source in cache.items() if fresh.get(name) is not source]
     cache.clear()
     cache.update(fresh)
-    if not (identities.oidc or identities.sigv4 or identities.mtls):
-        return active, retired
+    verifiers = {name: TokenVerifier(name, source.config, source) for name, source in fresh.items()}
     callers = Callers(
-        {source.config.issuer: TokenVerifier(name, source.config, source) for name, source in fresh.items()},
+        {verifier.source.config.issuer: verifier for verifier in verifiers.values()},
         SigV4Verifier(identities.sigv4) if identities.sigv4 else None,
         CertificateRules(identities.mtls) if identities.mtls else None,
     )
-    return replace(active, callers=callers), retired
+    sign_in = _sign_in(identities.console, verifiers) if identities.console else None
+    taken = bool(identities.oidc or identities.sigv4 or identities.mtls)
+    return replace(active, callers=callers if taken else None, sign_in=sign_in), retired
+
+
+def _sign_in(console: ConsoleLogin, verifiers: Mapping[str, TokenVerifier]) -> SignIn:
+    verifier = verifiers[console.provider]
+    read = secret(console.client_secret, "of sign-in") if console.client_secret else None
+    return SignIn(console, verifier.source.config, verifier, read)
 
 
 def rehearsal(policy: CompiledPolicy) -> Rehearsal:

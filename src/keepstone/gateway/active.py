@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.gateway.identify.callers import Callers
+from keepstone.gateway.identify.code_flow import SignIn
 from keepstone.gateway.ports import Offers, Upstream
 from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.routing.lane import Lane
@@ -28,3 +29,4 @@ class Active:
     offers: Mapping[str, Offers] = field(default_factory=dict)
     lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)  # found once: (model, upstream)
     callers: Callers | None = None
+    sign_in: SignIn | None = None

@@ -26,6 +26,8 @@ from keepstone.gateway.call import Call, new_call
 from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import CHARS_PER_TOKEN, Failure, Forwarder
 from keepstone.gateway.identify.pending import Pending
+from keepstone.gateway.identify.session_pages import PATH as SESSION_PATH
+from keepstone.gateway.identify.session_pages import SessionPages
 from keepstone.gateway.inspection import (
     apply_guardrail,
     forwarded_headers,
@@ -74,6 +76,7 @@ class Gateway:
         self.leaving = False  # new calls are served, but should go elsewhere
         self.scrape: Scrape | None = None
         self.telemetry: Telemetry | None = None
+        self.sessions: SessionPages | None = None
         self._stores = stores
         self._recorder = recorder
         self.cache: ResponseCache | None = None
@@ -89,6 +92,10 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         if scope["type"] != "http":
+            return
+        sign_in = self.active.sign_in
+        if sign_in is not None and self.sessions is not None and scope["path"].startswith(SESSION_PATH):
+            await self.sessions(sign_in, scope, receive, send)
             return
         listed = None
         if scope["method"] == "GET":
