@@ -146,6 +146,16 @@ def test_two_gateways_share_limits_through_valkey(start: Start, server: ValkeySe
     assert sorted(each["detail"]["unit"] for each in alerts) == ["requests", "streams"]
 
 
+def test_workers_of_one_gateway_share_limits_through_valkey(start: Start, server: ValkeyServer) -> None:
+    text = policy("{name: few, scope: organisation, window: 10m, requests: 12}")
+    gateway = start("--workers", "2", policy=text, extra={"KEEPSTONE_RATES": server.url})
+    clients = [gateway.client() for _ in range(6)]  # each has connections of its own, so both workers serve
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(lambda number: asked(clients[number % 6]), range(60)))
+    assert said.count("") == 12
+    assert said.count("request_limit_spent") == 48
+
+
 @pytest.mark.parametrize(
     ("setting", "while_gone"),
     [("refuse", {"rates_unavailable"}), ("allow", {""}), ("local", {"", "request_limit_spent"})],

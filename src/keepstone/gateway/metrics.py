@@ -167,7 +167,7 @@ class Metrics:
         self.unpriced = counter("unpriced_calls", "calls let through under a limit of money without a price")
         self.rates_gone = counter("rates_unavailable", "calls while the shared store was gone", "outcome")
         self.rates_connected = gauge(
-            "rates_connected", "1 while the shared store answers; absent without one"
+            "rates_connected", "1 while the shared store of limits answers, 0 without one"
         )
         self.assumed_destinations = counter(
             "assumed_destinations", "calls whose destinations stand in the shipped table, not in AWS's answer"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from keepstone.policy.compile import compile_policy
+from keepstone.policy.explain import explain_document
 from keepstone.policy.limits import Period, Unit
 from tests.unit.policy.documents import MINIMAL, loaded, problems_of
 
@@ -81,3 +82,26 @@ def test_limits_are_compiled_to_units_in_their_order():
     assert rule.bounds == ((Unit.TOKENS, 9), (Unit.COST, 250_000_000), (Unit.STREAMS, 2))
     assert (rule.period, rule.currency) == (Period("month", "Europe/Oslo"), "USD")
     assert rule.span == "month in Europe/Oslo"
+
+
+def test_limits_and_counting_are_said_in_words():
+    text = """\
+limits:
+  - {name: a, scope: tenant, cost: 0.5, currency: EUR, per: day, zone: Europe/Oslo, alert_at: [80, 50]}
+  - {name: b, tokens: 9, input_tokens: 5, streams: 2, concurrent: 7, models: ["anthropic.*"]}
+rates: {when_unavailable: local, local_share: 30, reserve: worst, assume_output: 64, unpriced: allow}
+"""
+    sections = {each.title: each.sentences for each in explain_document(loaded(MINIMAL + text).document)}
+    assert sections["Limits"] == (
+        "`a`: each tenant may spend 0.5 EUR in a calendar day (Europe/Oslo); alerts at 80 % and 50 %.",
+        (
+            "`b`: each principal may spend 9 tokens and 5 input tokens in 1m and have 2 streams and 7 calls "
+            "open at once on `anthropic.*`."
+        ),
+    )
+    counting = " ".join(sections["Counting"])
+    assert "each gateway counts by itself, up to 30 % of each limit" in counting
+    assert "reserves a token for each byte, and the output that it states, or 64 tokens" in counting
+    assert "a call of a model without a price is let through" in counting
+    assert "Limits of money do not see models without a price." in sections["Not protected"]
+    assert any("forgotten when it restarts" in each for each in sections["Not protected"])

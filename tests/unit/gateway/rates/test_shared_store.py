@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from keepstone.core.errors import UsageError
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.rates import encoding, shared
+from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.resp import Address
 from keepstone.policy.limits import Period, Unit
+from tests.laws import examples
 from tests.services.valkey import valkey
-from tests.unit.gateway.rates.stores import admitted, bounds, connected, demand, opened, rule_of, run
+from tests.unit.gateway.rates.stores import SECOND, admitted, bounds, connected, demand, opened, rule_of, run
 
 CALL = (1, 0, 0, 0, 0, 0, 1)
 STREAM = (1, 0, 0, 0, 0, 1, 1)
@@ -287,6 +291,43 @@ def test_a_clock_that_goes_back_neither_frees_a_window_nor_blocks_it_for_ever(se
             assert not admitted(await store.take(demand([rule], CALL)))
             steered(1_000_000 - 3600 + 70)
             assert admitted(await store.take(demand([rule], CALL)))
+
+    run(inside())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 40), st.integers(0, 60)), min_size=1, max_size=30),
+    st.integers(1, 6),
+    st.integers(1, 100),
+)
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_at_equal_times_both_stores_decide_alike(server, steered, steps, requests, tokens):
+    """A pause, an estimate and a use for each call, settled one call later."""
+
+    async def inside():
+        rule = rule_of((Unit.REQUESTS, requests), (Unit.TOKENS, tokens), window_s=30, alert_at=(50, 100))
+        here, now, before = Budget(), 1_000_000, []
+        steered(now)
+        async with opened("valkey", server) as there:
+            for pause, amount, used in steps:
+                now += pause
+                steered(now)
+                wanted = demand([rule], (1, amount, amount, 0, 0, 0, 1))
+                one = here.take_lines(wanted.lines, wanted.amounts, now * SECOND)
+                other = await there.take(wanted)
+                assert admitted(one) is admitted(other)
+                assert [(each.line.unit, each.percent) for each in one.alerts] == [
+                    (each.line.unit, each.percent) for each in other.alerts
+                ]
+                if not admitted(one):
+                    assert abs(one.retry_after - other.retry_after) <= 1
+                    continue
+                for at_home, away, settled in before:
+                    here.settle(at_home, settled, now * SECOND)
+                    there.settle(away, settled)
+                before = [(one, other, (1, used, used, 0, 0, 0, 0))]
 
     run(inside())
 
