@@ -20,6 +20,21 @@ from bench import payload
 Operation = Callable[[], object]
 _POLICY = Path(__file__).parent / "policies" / "strict.yaml"
 _BATCHES = 5
+_RESIDENCY = """\
+version: 1
+organisation: {{name: Benchmark, jurisdictions: [EU]}}
+identities: {{roles: {{developer: {{allow: [{{models: ["*"]}}]}}}}}}
+purposes: {{support: {{description: answers to customers}}}}
+upstreams:
+  eu: {{kind: bedrock, region: eu-central-1}}
+  us: {{kind: bedrock, region: us-east-1}}
+models: [{{id: "*", upstreams: [eu, us]}}]
+residency:
+  consent: {{register: "{register}", needed_for: [support]}}
+  transfers:
+    - {{name: certified, kind: dpf, jurisdictions: [EU], upstreams: [us], countries: [US], since: 2024-01-01,
+       until: 2099-01-01}}
+"""
 
 
 def _policy() -> Any:
@@ -39,6 +54,33 @@ def policy_admit() -> Iterator[Operation]:
     facts = import_module("keepstone.policy.admission").CallFacts
     call = facts(_principal(), exchange.Operation.CONVERSE, payload.MODEL, exchange.DataClass.INTERNAL)
     yield lambda: policy.admit(call)
+
+
+@contextmanager
+def residency_route() -> Iterator[Operation]:
+    """Which upstreams a call may use: two of them, an instrument, and a consent of the register."""
+    rooms = ("policy.load", "policy.compile", "gateway.residency", "gateway.profiles", "gateway.consents")
+    load, compiled, guards, profiles, consents = (import_module(f"keepstone.{room}") for room in rooms)
+    with tempfile.TemporaryDirectory() as folder:
+        register = Path(folder) / "consents.jsonl"
+        given = '"event": "given", "time": "2026-01-01T00:00:00Z", "purposes": ["support"]'
+        register.write_text(f'{{"receipt": "r-1", {given}}}\n')
+        (Path(folder) / "keepstone.yaml").write_text(_RESIDENCY.format(register=register))
+        policy = compiled.compile_policy(load.load(Path(folder) / "keepstone.yaml"))
+        rules, model = policy.residency, policy.model(payload.MODEL)
+        known = profiles.ProfileDestinations(
+            Path(folder) / "none.json", lambda *_: (), {}, max_age_ns=rules.max_age_ns, shipped_table=False
+        )
+        guard = guards.ResidencyGuard(rules, known, consents.ConsentFile(register))
+        headers = {b"x-keepstone-consent": b"r-1", b"content-type": b"application/json"}
+        now = time.time_ns()
+
+        def ask() -> object:
+            roles, upstreams = ("developer",), model.upstreams
+            question = guards.Question(roles, payload.MODEL, model, upstreams, "support", headers)
+            return guard.route(question, now)
+
+        yield ask
 
 
 @contextmanager
@@ -223,6 +265,7 @@ def _ledger(notify: Callable[..., None]) -> Iterator[tuple[Any, bytes]]:
 
 PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
     ("policy admit", policy_admit, 1),
+    ("residency route", residency_route, 1),
     ("budget take and settle", budget_take, 1),
     ("Valkey take and settle, 32 at once", shared_take, 32),
     ("guard inspect 4 kB", guard_inspect, 1),

@@ -211,6 +211,17 @@ class TestDestinationsOfProfiles:
         assert refusal(world.gateway(EU_ONLY), "unplaced")[0] == "destination_unknown"
         assert not world.openai.requests
 
+    def test_the_shipped_table_stands_in_only_by_its_setting_and_says_so(self, world: World) -> None:
+        table = "\n  destinations: {when_unknown: shipped-table}"
+        unheard = "eu.anthropic.claude-that-aws-does-not-tell-of"
+        assert refusal(world.gateway(EU), unheard)[0] == "destination_unknown"
+        gateway = world.gateway(EU + table)
+        answer = ask(gateway, unheard)
+        record = gateway.record(answer["ResponseMetadata"]["RequestId"])
+        assert any("shipped table of" in each["message"] for each in record["reasons"])
+        assert "keepstone_assumed_destinations_total 1.0" in gateway.get("/metrics")[1]
+        assert refusal(world.gateway(EU_ONLY + table), unheard)[0] == "transfer_refused"
+
     def test_what_aws_said_outlives_the_process(self, world: World) -> None:
         gateway = world.gateway(EU_ONLY)
         ask(gateway, f"eu.{CLAUDE}")

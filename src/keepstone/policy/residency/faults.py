@@ -30,6 +30,7 @@ def residency_faults(policy: Policy) -> Iterator[Fault]:
     unsound = [*_days(section), *_names(section, policy), *_jurisdictions(section, policy)]
     yield from unsound
     yield from _places(policy)
+    yield from _consents(section, policy)
     if not any(each.severity is Severity.ERROR for each in unsound):
         rules = compile_residency(policy)
         assert rules is not None  # noqa: S101 - there is a section
@@ -144,6 +145,15 @@ def _places(policy: Policy) -> Iterator[Fault]:
                 yield _warning((*path, "region"), message)
             case _:
                 continue
+
+
+def _consents(section: Residency, policy: Policy) -> Iterator[Fault]:
+    asked = section.consent
+    shown = {*asked.needed_for, *asked.explicit_for} if asked else set()
+    for name, purpose in policy.purposes.items():
+        if purpose.legal_basis == "consent" and name not in shown:
+            message = f"purpose `{name}` rests on consent, and no call for it has to show one"
+            yield _warning(("purposes", name), message, "name it in `residency.consent.needed_for`")
 
 
 def _useless(section: Residency) -> Iterator[Fault]:

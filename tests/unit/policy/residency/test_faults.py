@@ -99,6 +99,13 @@ def test_an_upstream_that_some_call_may_use_on_some_day_is_no_fault(lines):
     assert not [each for each in said(*lines) if "never lets" in each[2]]
 
 
+def test_a_purpose_on_consent_that_no_call_has_to_show():
+    head = HEAD.replace("answers to customers", "answers, legal_basis: consent")
+    asked = "consent: {register: c, needed_for: [support]}"
+    assert any(each[1] == "purposes.support" for each in said("jurisdictions: [EU]", head=head))
+    assert not any(each[1] == "purposes.support" for each in said("jurisdictions: [EU]", asked, head=head))
+
+
 def test_places_that_nobody_knows():
     head = HEAD.replace("region: us-east-1", "region: us-isof-south-1").replace(
         "upstreams: [eu, us]", "upstreams: [eu, us, local]"
