@@ -6,10 +6,10 @@ UV := $(BIN)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test unit check format bench docs clean
+.PHONY: help setup demo test test-faults unit check format bench docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/.ready ## create .venv with the locked dependencies
 
@@ -24,7 +24,10 @@ demo: setup ## start a gateway, drive it with boto3, print what happened and why
 	$(BIN)/keepstone demo
 
 test: setup ## every test, with real clients
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile -m "not faults"
+
+test-faults: setup ## the long trials: killed workers, a cut network, ten thousand connections
+	$(BIN)/pytest -m faults
 
 unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
 	KEEPSTONE_QUICK=1 $(BIN)/pytest tests/unit -n auto -q -m "not slow"

@@ -33,12 +33,16 @@ def free_port() -> int:
 
 
 class Postgres:
-    """One server; `url` is good for as long as the object lives, whether it runs or not."""
+    """One server; `url` is good for as long as the object lives, whether it runs or not.
 
-    def __init__(self) -> None:
+    `within` is a command that runs others in another place, such as a network namespace.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", within: tuple[str, ...] = ()) -> None:
+        self._host, self._within = host, within
         self.folder = Path(tempfile.mkdtemp(prefix="keepstone-pg-"))
         self.port = free_port()
-        self.url = f"postgresql://keepstone@127.0.0.1:{self.port}/postgres"
+        self.url = f"postgresql://keepstone@{host}:{self.port}/postgres"
         self._bin = binaries()
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         if self._user:
@@ -46,6 +50,8 @@ class Postgres:
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
         self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-U", "keepstone", "--auth=trust", "--no-sync", "-D", str(self.folder / "data"))
+        with (self.folder / "data/pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {host}/24 trust\n")
 
     def _run(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -60,17 +66,20 @@ class Postgres:
 
     def start(self) -> "Postgres":
         """Start and wait until it takes connections."""
-        options = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder), "-c", "fsync=off")
+        options = ("-h", self._host, "-p", str(self.port), "-k", str(self.folder), "-c", "fsync=off")
+        command = [str(self._bin / "postgres"), "-D", str(self.folder / "data"), *options]
+        if self._within and self._user:  # the place is for root to enter
+            command = [*self._within, "setpriv", f"--reuid={self._user}", "--clear-groups", *command]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", str(self.folder / "data"), *options],
-                user=self._user,
+                command,
+                user=None if self._within else self._user,
                 cwd="/",
                 stdout=log,
                 stderr=log,
             )
         deadline = time.monotonic() + 30
-        ready = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready = [self._bin / "pg_isready", "-q", "-h", self._host, "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.05)

@@ -15,6 +15,7 @@ COMMANDS = {
     "policy": ("keepstone.cli.policy:policy", "Check, explain and describe the policy document."),
     "keys": ("keepstone.cli.keys:keys", "Create, list and revoke API keys."),
     "up": ("keepstone.cli.up:up", "Start the gateway."),
+    "top": ("keepstone.cli.top:top", "Watch gateways at work, live."),
     "ledger": ("keepstone.cli.ledger:ledger", "Show, verify and prove the record."),
     "demo": ("keepstone.cli.demo:demo", "See the gateway at work in a few scenes."),
 }

@@ -4,12 +4,13 @@ import asyncio
 import gc
 import json
 import logging
+import resource
 import signal
 import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,6 +225,7 @@ async def serve_until_told(
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
+    _allow_many_connections()
     service = await _open(settings, policy, patience)
     config.app = service.gateway
     context = ServingContext.of(tls) if tls else None
@@ -252,6 +254,13 @@ async def serve_until_told(
         await asyncio.gather(*background, return_exceptions=True)
         await service.close()
     return serving
+
+
+def _allow_many_connections() -> None:
+    """Let this process have as many descriptors as the system grants; the default is low."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # a system that grants less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _open(settings: Settings, policy: CompiledPolicy, patience: float) -> Service:
