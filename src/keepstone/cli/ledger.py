@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from keepstone.cli.ledger_export import export, query, serve_trail
 from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import LedgerError, UsageError
 
@@ -54,7 +55,11 @@ def _require_reason(reason: str | None) -> None:
 
 @click.group()
 def ledger() -> None:
-    """Show, verify and prove the record of every call."""
+    """Show, verify, prove and export the record of every call."""
+
+
+for _each in (export, query, serve_trail):
+    ledger.add_command(_each)
 
 
 @ledger.command(

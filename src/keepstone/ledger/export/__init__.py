@@ -1,0 +1,1 @@
+"""The record in other people's formats, from the same entries that the Merkle log proves."""
