@@ -160,4 +160,6 @@ def kinds_of(call: Call, findings: Sequence[Found]) -> str:
 def place_of(call: Call, upstream: str) -> Place | None:
     """Return an upstream as the rules see it."""
     places = call.model.places if call.model else ()
+    if call.trial is not None:
+        places = (*places, *call.trial.places)
     return next((each for each in places if each.name == upstream), None)

@@ -81,7 +81,8 @@ class Shadows:
             detail = self._counted(call, lane, request, outcome, seconds)
             if note is not None:
                 detail["destination"] = note.message
-            await self._recorder.event(EVENT, detail, wall_ns=call.wall_ns, policy=call.active.policy.hash)
+            wall_ns = call.wall_ns + self._forwarder.now() - call.started_ns
+            await self._recorder.event(EVENT, detail, wall_ns=wall_ns, policy=call.active.policy.hash)
         except KeepstoneError as error:
             LOG.error("a shadow's record: %s", error.message)  # noqa: TRY400 - the cause is in the message
 
