@@ -1,5 +1,7 @@
 """Purposes, regions and the class of content, as unmodified clients meet them in a real gateway."""
 
+import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,7 @@ purposes:
   support: {{description: answering customers, legal_basis: contract}}
   research: {{description: trying things out}}
 data: {{default_class: Public}}
+cache: {{models: [keepstone.telling], per: organisation}}
 identities:
   roles:
     desk: {{allow: [{{models: ["*"], purposes: [support], max_data_class: Restricted}}]}}
@@ -172,10 +175,12 @@ class TestContent:
     def test_an_answer_above_the_caller_s_ceiling(
         self, admitting: GatewayProcess, clients: dict[str, Any]
     ) -> None:
-        assert refusal(clients["modest"], "keepstone.telling", "who?") == "output_class_too_high"
+        for _ in range(2):  # nor is it kept for the next who asks
+            assert refusal(clients["modest"], "keepstone.telling", "who?") == "output_class_too_high"
         answer = clients["trusted"].converse(modelId="keepstone.telling", messages=user("who?"))
         assert "ann@example.com" in said(answer)
         assert record(admitting, answer)["data_class"] == "Confidential"
+        assert refusal(clients["modest"], "keepstone.telling", "who?") == "output_class_too_high"
 
     def test_a_stream_above_the_caller_s_ceiling(
         self, admitting: GatewayProcess, clients: dict[str, Any]
@@ -198,3 +203,22 @@ def test_a_rule_keeps_calls_in_its_regions(
     frankfurt.behave(Behaviour(failure=unavailable()))
     assert refusal(clients["european"], BOTH, "hello") == "upstream_unavailable"
     assert refusal(clients["european"], "keepstone.dev", "hello") == "region_not_allowed"
+
+
+def test_real_traffic_replays_without_a_change_under_its_own_policy(
+    admitting: GatewayProcess, clients: dict[str, Any]
+) -> None:
+    for role, client in clients.items():
+        with contextlib.suppress(ClientError):
+            client.converse(modelId="keepstone.dev", messages=user(f"{role}: card {CARD}"))
+    ledger = ("--ledger", admitting.home / "ledger", "--format", "json")
+    same = admitting.keepstone("policy", "replay", "--policy", admitting.policy, *ledger)
+    told = json.loads(same.stdout)
+    assert (same.returncode, told["changed"], told["could_not_tell"]) == (0, 0, 0), told
+    assert told["calls"] >= len(clients)
+    stricter = admitting.folder / "stricter.yaml"
+    text = admitting.policy.read_text()
+    stricter.write_text(text.replace('modest: {allow: [{models: ["*"]', 'modest: {allow: [{models: ["none"]'))
+    changed = admitting.keepstone("policy", "replay", "--policy", stricter, *ledger)
+    assert changed.returncode == 1
+    assert {each["becomes"] for each in json.loads(changed.stdout)["changes"]} == {"no_rule_allows"}

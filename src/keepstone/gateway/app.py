@@ -19,7 +19,6 @@ from keepstone.core.errors import KeepstoneError, LedgerError, RequestError, Sto
 from keepstone.core.exchange import Operation
 from keepstone.gateway import answer
 from keepstone.gateway.active import Active
-from keepstone.gateway.admit import admit_answer, answer_findings
 from keepstone.gateway.cache.answers import Kept
 from keepstone.gateway.cache.cache import ResponseCache, recalled
 from keepstone.gateway.call import Call, new_call
@@ -320,8 +319,6 @@ class Gateway:
             message = f"the answer of upstream `{call.upstream}` cannot be inspected: {error.message}"
             refusal, written = Decision.refuse(ReasonCode.UPSTREAM_MALFORMED, message), b""
         call.inspect_ns += self._now() - started
-        if refusal is None and call.findings:
-            refusal = admit_answer(call, answer_findings(call))
         if refusal is not None:
             await self._refuse(call, refusal, send)
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import Operation
+from keepstone.gateway.admit import admit_answer, answer_findings
 from keepstone.gateway.bodies import Body, body_for
 from keepstone.gateway.call import Call
 from keepstone.gateway.findings import blocking, note_findings, words
@@ -97,7 +98,7 @@ def inspect_request(call: Call, metrics: Metrics) -> Decision | None:
 
 
 def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> Decision | None:
-    """Inspect a whole answer and mask it in place; the refusal, if a guardrail blocks it."""
+    """Inspect a whole answer and mask it in place; the refusal, if it may not reach the caller."""
     found = body.response_slots(document)
     refusal = _uninspectable(call, found, metrics)
     if refusal is not None:
@@ -105,7 +106,7 @@ def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Me
     blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
     if blocked is not None:
         return output_blocked(call, blocked)
-    return None
+    return admit_answer(call, answer_findings(call)) if call.findings else None
 
 
 def restore_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from keepstone.core.errors import KeepstoneError
-from keepstone.core.exchange import Operation
+from keepstone.core.exchange import DataClass, Operation
 from keepstone.gateway.cache.answers import Answers, Kept
 from keepstone.gateway.cache.question import Question, may_be_kept, question_of
 from keepstone.gateway.call import Call
@@ -31,6 +31,7 @@ class Asked(msgspec.Struct):
     """A question that was not answered from memory, on its way to be."""
 
     question: Question
+    data_class: DataClass
     vector: tuple[float, ...] = ()
 
 
@@ -57,7 +58,7 @@ class ResponseCache:
         if question is None:
             self._metrics.cached("unfit").inc()
             return None
-        asked = Asked(question)
+        asked = Asked(question, call.data_class)
         found = self._answers.get(question)
         if found is None and self.config.match is CacheMatch.SEMANTIC and self.config.embedding:
             vector = await self._vector(call, question, self.config.embedding)
@@ -70,8 +71,11 @@ class ResponseCache:
         return found or asked
 
     def keep(self, call: Call, asked: Asked, document: dict[str, Any]) -> None:
-        """Keep an inspected answer, if it is one that is worth giving again."""
-        if may_be_kept(document):
+        """Keep an inspected answer, if it is one that is worth giving again.
+
+        One of a higher class than its question is not kept: who asks the same may not be allowed to see it.
+        """
+        if call.data_class <= asked.data_class and may_be_kept(document):
             body = encode_document(document)
             self._answers.keep(Kept(body, call.id, self._now(), asked.question, asked.vector))
 
