@@ -209,7 +209,18 @@ class TestInit:
         assert result.stderr == "error: `keepstone.yaml` exists\nhint: --force overwrites it\n"
         assert (tmp_path / "keepstone.yaml").read_text() == "mine"
         assert keepstone("init", "--yes", "--force", cwd=tmp_path).returncode == 0
-        assert sorted(each.name for each in tmp_path.iterdir()) == ["keepstone.yaml"]
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["keepstone.yaml", "policy-tests.yaml"]
+
+    def test_its_table_of_cases_passes_and_is_never_overwritten(self, tmp_path: Path) -> None:
+        assert keepstone("init", "--yes", cwd=tmp_path).returncode == 0
+        result = keepstone("policy", "test", cwd=tmp_path)
+        assert (result.returncode, result.stdout.splitlines()[-1]) == (0, "4 of 4 as expected")
+        table = tmp_path / "policy-tests.yaml"
+        table.write_text(table.read_text().replace("reason: role_unknown", "reason: denied_by_rule"))
+        assert keepstone("init", "--yes", "--force", cwd=tmp_path).returncode == 0
+        result = keepstone("policy", "test", cwd=tmp_path)
+        assert result.returncode == 1
+        assert "reason: expected `denied_by_rule`, got `role_unknown`" in result.stderr
 
     def test_an_invalid_answer_writes_nothing(self, tmp_path: Path) -> None:
         result = keepstone("init", "--yes", "--upstream", "bedrock", "--region", "the moon", cwd=tmp_path)

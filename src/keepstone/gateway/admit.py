@@ -119,9 +119,12 @@ def admit_raised(call: Call) -> Decision | None:
     if refusal is not None:
         call.decision = before
         kinds = kinds_of(call, call.findings)
-        first = refusal.reasons[0]
+        # What the class turned comes first; other upstreams may have been out of reach before.
+        first, *others = sorted(
+            refusal.reasons, key=lambda each: each.code is not ReasonCode.DATA_CLASS_TOO_HIGH
+        )
         told = Reason(first.code, f"{first.message}; its content holds {kinds}", first.path)
-        return Decision(Outcome.REFUSE, (told, *refusal.reasons[1:]))
+        return Decision(Outcome.REFUSE, (told, *others))
     if before is not None and before.outcome is Outcome.TRANSFORM and call.decision is not None:
         masked = before.reasons[0]
         call.decision = Decision(Outcome.TRANSFORM, (masked, *call.decision.reasons))

@@ -251,7 +251,7 @@ def _leaves(policy: Policy) -> Iterator[tuple[str, object]]:
 
 
 def _walk(path: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):
         for name, child in value.items():
             yield from _walk(f"{path}.{name}" if path else str(name), child)
     else:
