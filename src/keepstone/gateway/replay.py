@@ -13,7 +13,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from keepstone.core.decision import Decision, ReasonCode
-from keepstone.core.exchange import ClassSource, DataClass, Operation
+from keepstone.core.exchange import WITHOUT_MODEL, ClassSource, DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.lines import Spent
@@ -118,7 +118,7 @@ class Replay:
         wall_ns = _nanoseconds(record.time)
         self._now = max(self._now, wall_ns)
         principal = Principal(record.principal.id, record.principal.kind, record.principal.roles)
-        model_id = "" if operation is Operation.APPLY_GUARDRAIL else record.model
+        model_id = "" if operation in WITHOUT_MODEL else record.model
         facts = [
             CallFacts(principal, operation, model_id, each, record.purpose, wall_ns)
             for each in self._classes(record)

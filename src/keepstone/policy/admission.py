@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from keepstone.core.decision import Decision, Outcome, Reason, ReasonCode
-from keepstone.core.exchange import WITHOUT_MODEL
+from keepstone.core.exchange import LISTINGS, WITHOUT_MODEL
 from keepstone.core.principal import Principal
 from keepstone.policy.model_ids import Glob, names_for_denial, names_of
 from keepstone.policy.rules import Allowance, CallFacts, Denial, ModelRoute, Place, RoleRules
@@ -111,8 +111,8 @@ class Admission:
         return None
 
     def _purpose_refusal(self, facts: CallFacts) -> Decision | None:
-        if not self._require_purpose or facts.purpose:
-            return None
+        if not self._require_purpose or facts.purpose or facts.operation in LISTINGS:
+            return None  # a list of models uses nobody's data
         message = "the call states no purpose; send it in the header `X-Keepstone-Purpose`"
         return Decision.refuse(ReasonCode.PURPOSE_REQUIRED, message, "data.require_purpose")
 

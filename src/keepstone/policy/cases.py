@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keepstone.core.decision import ReasonCode
+from keepstone.core.exchange import WITHOUT_MODEL, Operation
 from keepstone.policy.load import load_as
 from keepstone.policy.problems import InvalidPolicyError, Problem, written
 from keepstone.policy.schema.words import Closed, DataClassName, ModelGlob
@@ -21,6 +22,10 @@ Call = Literal[
     "InvokeModelWithResponseStream",
     "CountTokens",
     "ApplyGuardrail",
+    "ListFoundationModels",
+    "GetFoundationModel",
+    "ListInferenceProfiles",
+    "GetInferenceProfile",
 ]
 
 
@@ -95,6 +100,6 @@ def _faults(case: Case) -> list[tuple[str, str]]:
         found.append(("`time` is no instant with an offset", "such as `2026-01-07T22:30:00+01:00`"))
     if case.expect.reason and case.expect.reason not in list(ReasonCode):
         found.append((f"unknown reason `{case.expect.reason[:48]}`", "docs/reference/reasons.md lists them"))
-    if bool(case.model) == (case.operation == "ApplyGuardrail"):
-        found.append(("a call names a `model`, and ApplyGuardrail names none", ""))
+    if bool(case.model) == (Operation(case.operation) in WITHOUT_MODEL):
+        found.append(("a call names a `model`; ApplyGuardrail and listings name none", ""))
     return found

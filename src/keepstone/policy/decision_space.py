@@ -8,7 +8,7 @@ and says so.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keepstone.core.exchange import DataClass, Operation
+from keepstone.core.exchange import WITHOUT_MODEL, DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.model_ids import Glob, is_pattern, witness
@@ -19,12 +19,13 @@ MOST = 400_000
 MOST_PAIRS = 60
 FILLER = "x"
 
-CALLS = tuple(each for each in Operation if each is not Operation.APPLY_GUARDRAIL)
+CALLS = tuple(each for each in Operation if each not in WITHOUT_MODEL)
+OTHERS = tuple(each for each in Operation if each in WITHOUT_MODEL)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One call; `model` is its id, empty for a check of text."""
+    """One call; `model` is its id, empty for an operation that goes to none."""
 
     roles: tuple[str, ...]
     model: str
@@ -53,7 +54,7 @@ class Space:
     @property
     def size(self) -> int:
         """Return how many calls it holds."""
-        per_role = (len(self.models) * len(CALLS) + 1) * len(DataClass)
+        per_role = (len(self.models) * len(CALLS) + len(OTHERS)) * len(DataClass)
         return len(self.roles) * per_role * len(self.purposes) * len(self.instants)
 
     def points(self) -> Iterator[Point]:
@@ -62,8 +63,8 @@ class Space:
             for purpose in self.purposes:
                 for instant in self.instants:
                     for data_class in DataClass:
-                        check = Operation.APPLY_GUARDRAIL
-                        yield Point(roles, "", check, data_class, purpose, instant)
+                        for operation in OTHERS:
+                            yield Point(roles, "", operation, data_class, purpose, instant)
                         for model in self.models:
                             for operation in CALLS:
                                 yield Point(roles, model, operation, data_class, purpose, instant)

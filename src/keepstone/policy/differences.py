@@ -186,24 +186,20 @@ def _described(
 def _sentence(box: Box, labels: tuple[str, ...], purposes: tuple[str, ...], when: tuple[str, ...]) -> str:
     before, after, roles, _, operations, classes, _, _ = box
     who = _listed("role " + " with ".join(f"`{name}`" for name in each) for each in sorted(roles))
-    what = _listed(f"`{each}`" for each in labels) if labels else "text"
-    how = (
-        ""
-        if operations >= set(CALLS)
-        else f" by {_listed(each.value for each in Operation if each in operations)}"
-    )
+    names = _listed(each.value for each in Operation if each in operations)
+    what = _listed(f"`{each}`" for each in labels) if labels else names
+    how = "" if not labels or operations >= set(CALLS) else f" by {names}"
     state = (
         f" for {_listed(f'`{each}`' if each else 'no stated purpose' for each in purposes)}"
         if purposes
         else ""
     )
     at = f" at times such as {when[0]}" if when else ""
-    verb = "use" if labels else "check"
     data = _span(classes)
     if before is None:
-        return f"{who} may now {verb} {what}{how} {data}{state}{at}"
+        return f"{who} may now use {what}{how} {data}{state}{at}"
     if after is None:
-        return f"{who} may no longer {verb} {what}{how} {data}{state}{at}"
+        return f"{who} may no longer use {what}{how} {data}{state}{at}"
     return (
         f"calls of {who} for {what}{how} {data}{state}{at} may go to {_way(after)}, before to {_way(before)}"
     )

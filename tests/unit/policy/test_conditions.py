@@ -143,6 +143,7 @@ def test_a_required_purpose() -> None:
     policy = compile_policy(loaded(DOCUMENT.replace("data:\n", "data:\n  require_purpose: true\n")))
     assert policy.admit(facts("trusted")).reason.code is ReasonCode.PURPOSE_REQUIRED
     assert policy.admit(facts("trusted", purpose="marketing")).allowed
+    assert policy.admit(facts("trusted", "", operation=Operation.LIST_FOUNDATION_MODELS)).allowed
 
 
 @pytest.mark.parametrize(
