@@ -136,6 +136,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The path is none of the six operations served.",
         "Check the endpoint and method.",
     ),
+    Code.SUBJECT_MISSING: (
+        "The policy keeps content by subject, and the call names no subject that it may name.",
+        "Send the header or the metadata that `retention.subject` asks for.",
+    ),
     Code.GUARDRAIL_UNKNOWN: (
         "`ApplyGuardrail` names a guardrail or version that the policy does not have.",
         "Use a name of `guardrails` and version `1` or `DRAFT`.",
@@ -219,6 +223,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The record could not be made durable, so the answer was not released.",
         "Free disk space, or check the disk and restart (docs/operations.md).",
     ),
+    Code.CONTENT_UNAVAILABLE: (
+        "The policy keeps content, and it could not be sealed or stored, so the answer was not released.",
+        "Look at the gateway's log: the disk or the keys; or set `retention.content_failure: proceed`.",
+    ),
     Code.OVERLOADED: (
         "More calls than `gateway.max_in_flight`, or the key database cannot be read.",
         "Try again; raise the bound if the machine can take it.",
@@ -277,6 +285,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.GUARDRAIL_UNKNOWN,
             Code.TRANSFORM_IMPOSSIBLE,
             Code.REQUEST_TRANSFORMED,
+            Code.SUBJECT_MISSING,
         ),
     ),
     (
@@ -327,7 +336,7 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
             Code.UPSTREAM_MALFORMED,
         ),
     ),
-    ("record", (Code.LEDGER_UNAVAILABLE,)),
+    ("record", (Code.LEDGER_UNAVAILABLE, Code.CONTENT_UNAVAILABLE)),
     ("any", (Code.OVERLOADED, Code.SHUTTING_DOWN, Code.CALLER_LEFT, Code.INTERNAL)),
 )
 """The codes in the order in which a call can meet them; a test proves that each stands once."""

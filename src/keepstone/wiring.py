@@ -33,6 +33,7 @@ from keepstone.gateway.identify.session_pages import SessionPages
 from keepstone.gateway.identify.sessions import Sealer
 from keepstone.gateway.identify.sigv4 import SigV4Verifier
 from keepstone.gateway.identify.tokens import TokenVerifier
+from keepstone.gateway.keeping import Keeper
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import SharedRates, Upstream
 from keepstone.gateway.profiles import ProfileDestinations
@@ -46,12 +47,13 @@ from keepstone.gateway.upstreams.http import Origin
 from keepstone.gateway.upstreams.openai import OpenAIServer
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Guardrail
+from keepstone.ledger.disk import Disk
 from keepstone.ledger.key import LedgerKey
-from keepstone.ledger.prune import prune
-from keepstone.ledger.reader import LedgerReader
-from keepstone.ledger.record import decode
-from keepstone.ledger.store import CHECKPOINT
-from keepstone.ledger.view import folders, shard_folder
+from keepstone.ledger.notices import fulfil, pending
+from keepstone.ledger.retention import remove_old
+from keepstone.ledger.subject_keys import EnvelopeKeyFile, SubjectKeys
+from keepstone.ledger.vault import Vault
+from keepstone.ledger.view import shard_folder
 from keepstone.ledger.writer import Ledger
 from keepstone.policy.compile import CompiledPolicy, RecordBounds, compile_policy
 from keepstone.policy.detected import with_detection
@@ -88,6 +90,7 @@ class Service:
     upstreams: UpstreamCache
     clock: SystemClock
     durability: RecordBounds
+    keeper: Keeper
     key_sources: KeySourceCache
     shared: SharedRates | None = None
     telemetry: "Exporter | None" = None
@@ -131,23 +134,36 @@ class Service:
         return f"{durability} in `{self.ledger.directory}`, {self.ledger.size} entries"
 
     async def prune(self) -> int:
-        """Remove records that are older than the policy's retention and return how many went.
-
-        The first worker does it for all logs: not every shard has a writer at all times.
-        """
-        if self.settings.worker:
+        """Remove what is older than the policy's retention; return how many records and sealed parts went."""
+        if (
+            self.settings.worker
+        ):  # the first one does it for all logs: not every shard has a writer at all times
             return 0
-        oldest = self.clock.wall_ns() - self.gateway.active.policy.retention.ledger_ns
-        removed = await asyncio.to_thread(prune_all, self.settings, oldest)
-        if removed:
-            await self.record("ledger.pruned", {"records": str(removed)})
-        return removed
+        bounds = self.gateway.active.policy.retention
+        now = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)
+        days = (bounds.ledger_days, bounds.content_days)
+        key = await asyncio.to_thread(LedgerKey.load, self.settings.keys)
+        removed = await asyncio.to_thread(remove_old, self.settings.ledger, key, now, days)
+        if removed.records or removed.parts:
+            await self.record("ledger.pruned", removed.detail)
+        return removed.records + removed.parts
+
+    async def take_notices(self) -> None:
+        """Record what commands have done, finishing what they had no time to; forget destroyed keys."""
+        await self.keeper.forget_destroyed()
+        if self.settings.worker:
+            return
+        for path, notice in await asyncio.to_thread(pending, self.settings.ledger):
+            await asyncio.to_thread(fulfil, notice, self.settings.subjects)
+            await self.record(notice.event, notice.detail)
+            await asyncio.to_thread(Disk().remove, path)
 
     async def close(self) -> None:
         """Record the end, then close the ledger, the upstreams and the database."""
         try:
             await self.record("gateway.stopped", {"version": __version__})
         finally:
+            await self.keeper.close()
             await asyncio.to_thread(self.ledger.close)
             for _, upstream in self.upstreams.values():
                 await upstream.close()
@@ -160,22 +176,10 @@ class Service:
                 await asyncio.to_thread(self.telemetry.close)
 
 
-def prune_all(settings: Settings, oldest_ns: int) -> int:
-    """Remove what is older than `oldest_ns` from every log of the ledger; return how many records."""
-    ledger, key = settings.ledger, LedgerKey.load(settings.keys)
-    begun = {name: folder for name, folder in folders(ledger).items() if (folder / CHECKPOINT).exists()}
-    return sum(prune_before(folder, key.of_shard(name), oldest_ns) for name, folder in begun.items())
-
-
-def prune_before(directory: Path, key: LedgerKey, oldest_ns: int) -> int:
-    """Remove the full bundles whose records are all older than `oldest_ns`; return how many records."""
-    limit = datetime.fromtimestamp(oldest_ns / 1e9, UTC).isoformat()
-    first_kept = 0
-    for index, entry in LedgerReader(directory).entries():
-        if decode(entry).time >= limit:
-            break
-        first_kept = index + 1
-    return prune(directory, key, first_kept) if first_kept else 0
+def open_vault(settings: Settings, key: LedgerKey) -> Vault:
+    """Open the store of kept content with its keys."""
+    envelope = EnvelopeKeyFile(settings.keys)
+    return Vault(settings.ledger, key.name, SubjectKeys(settings.subjects, envelope))
 
 
 def read_policy(settings: Settings) -> CompiledPolicy:
@@ -187,7 +191,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     """Open everything that a gateway needs; must run in the event loop that will serve."""
     clock, metrics = SystemClock(), Metrics()
     upstreams: UpstreamCache = {}
-    key = LedgerKey.load_or_create(settings.keys).of_shard(settings.shard)
+    whole = LedgerKey.load_or_create(settings.keys)
+    key = whole.of_shard(settings.shard)
     log = shard_folder(settings.ledger, settings.shard)
     residency = build_residency(policy, settings)
     active = build_active(policy, upstreams, KeyedHash(key.derive("surrogates")), residency)
@@ -208,7 +213,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     alerts = AlertLog(recorder, metrics, clock)
     shared = await open_shared_rates(settings, policy, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
-    gateway = Gateway(active, stores, recorder)
+    keeper = Keeper(lambda: open_vault(settings, whole), metrics, whole.subject)
+    gateway = Gateway(active, stores, recorder, keeper)
     gateway.telemetry = telemetry = build_telemetry(settings, metrics)
     sealer = Sealer(lambda: load_or_create(settings.keys / "sessions.key"))
     service = Service(
@@ -222,6 +228,7 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         upstreams,
         clock,
         bounds,
+        keeper,
         key_sources,
         shared,
         telemetry,

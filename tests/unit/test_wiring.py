@@ -1,7 +1,7 @@
 """The composition root: secrets, reuse of upstreams, reload, retention."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,10 +10,11 @@ from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.ledger.reader import LedgerReader
 from keepstone.ledger.record import ExchangeRecord, decode, encode
+from keepstone.ledger.retention import remove_old
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.problems import InvalidPolicyError
 from keepstone.policy.schema import upstreams as schema
-from keepstone.wiring import build_active, build_upstream, open_service, prune_before, read_policy, secret
+from keepstone.wiring import build_active, build_upstream, open_service, read_policy, secret
 from tests.unit.ledger.support import KEY, opened
 from tests.unit.policy.documents import MINIMAL, loaded
 
@@ -146,9 +147,10 @@ def test_a_reload_puts_the_new_policy_in_force_or_changes_nothing(tmp_path):
 # --- retention --------------------------------------------------------------------------------------------
 
 
-def at(second):
-    """Return nanoseconds since the epoch of a moment of one day."""
-    return int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() + second) * 10**9
+def pruned_before(directory, second):
+    """Remove what is older than a moment of one day; return how many records went."""
+    now = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=second)
+    return remove_old(directory, KEY, now, (1, 1)).records
 
 
 def test_only_full_bundles_of_old_records_are_removed(tmp_path):
@@ -156,10 +158,10 @@ def test_only_full_bundles_of_old_records_are_removed(tmp_path):
         for second in range(600):
             time = f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}.000000Z"
             ledger.submit([(encode(ExchangeRecord(kind="event", id="", time=time)), second)])
-    assert prune_before(tmp_path, KEY, at(0)) == 0
-    assert prune_before(tmp_path, KEY, at(255)) == 0
-    assert prune_before(tmp_path, KEY, at(256)) == 256
-    assert prune_before(tmp_path, KEY, at(300)) == 0
+    assert pruned_before(tmp_path, 0) == 0
+    assert pruned_before(tmp_path, 255) == 0
+    assert pruned_before(tmp_path, 256) == 256
+    assert pruned_before(tmp_path, 300) == 0
     assert next(LedgerReader(tmp_path).entries())[0] == 256
-    assert prune_before(tmp_path, KEY, at(10_000)) == 256
+    assert pruned_before(tmp_path, 10_000) == 256
     assert [index for index, _ in LedgerReader(tmp_path).entries()] == list(range(512, 600))

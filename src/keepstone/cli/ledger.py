@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from keepstone.cli import ledger_content, ledger_hold
 from keepstone.cli.ledger_export import export, query, serve_trail
+from keepstone.cli.on_record import by_option, ledger_option
 from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import LedgerError, UsageError
 
@@ -21,18 +23,6 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FINDINGS, _UNKNOWN = 1, 3
 _COLUMNS = ("index", "time", "kind", "id", "principal", "operation", "model", "outcome", "reason", "status")
-
-
-def _ledger_option(command: _Command) -> _Command:
-    option = click.option(
-        "--ledger",
-        "directory",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path(".keepstone/ledger"),
-        show_default=True,
-        help="Folder of the ledger.",
-    )
-    return option(command)
 
 
 _key_option = click.option(
@@ -55,10 +45,10 @@ def _require_reason(reason: str | None) -> None:
 
 @click.group()
 def ledger() -> None:
-    """Show, verify, prove and export the record of every call."""
+    """Show, verify, prove and export the record of every call; read, hold and erase kept content."""
 
 
-for _each in (export, query, serve_trail):
+for _each in (export, query, serve_trail, ledger_content.erase, ledger_content.prune, ledger_hold.hold):
     ledger.add_command(_each)
 
 
@@ -71,7 +61,7 @@ Example:
 \b
 Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not be told."""
 )
-@_ledger_option
+@ledger_option
 @_key_option
 @click.option(
     "--since",
@@ -133,11 +123,13 @@ Example:
   keepstone ledger show 1c0f6a52-7e0b-4a50-9d43-3c2b6f0e9f11 --format json"""
 )
 @click.argument("which", metavar="[ID|INDEX]", required=False)
-@_ledger_option
+@ledger_option
 @click.option("--last", type=click.IntRange(1, 100_000), default=10, show_default=True, help="How many.")
 @click.option("--principal", help="Only calls of this caller.")
 @click.option("--outcome", type=click.Choice(["allow", "transform", "refuse"]), help="Only this outcome.")
 @click.option("--reason", help="Only records with this reason code.")
+@click.option("--content", is_flag=True, help="What is kept of the call ID; that you read it is recorded.")
+@by_option
 @format_option
 def show(
     which: str | None,
@@ -146,12 +138,19 @@ def show(
     principal: str | None,
     outcome: str | None,
     reason: str | None,
+    content: bool,
+    by: str,
     output_format: str,
 ) -> int:
-    """Show the newest records, or one by its request id or index; types and counts, never content."""
+    """Show the newest records, or one by its request id or index; content only if it is asked for."""
     from keepstone.ledger.whole import WholeReader
 
     _require(directory)
+    if content:
+        if which is None:
+            raise UsageError("`--content` needs the id of a call")
+        emit(ledger_content.reveal(directory, which, by), output_format)
+        return 0
     _require_reason(reason)
     reader = WholeReader(directory)
     if which is not None:
@@ -179,7 +178,7 @@ Example:
   keepstone ledger check-proof call.tlog-proof --key ledger.vkey"""
 )
 @click.argument("which", metavar="ID|INDEX")
-@_ledger_option
+@ledger_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write, else stdout.")
 @format_option
 def prove(which: str, directory: Path, out: Path | None, output_format: str) -> int:

@@ -40,6 +40,7 @@ WATCH_S = 0.5
 HANG_UP_S = 0.25
 PRUNE_S = 24 * 3600
 LOCATE_S = 0.1
+NOTICE_S = 0.5
 LOG = logging.getLogger("keepstone")
 
 
@@ -245,6 +246,7 @@ async def serve_until_told(
         loop.create_task(_announce(serving, ready)),
         loop.create_task(_retain(service)),
         loop.create_task(_locate(service)),
+        loop.create_task(_take_notices(service)),
     ]
     try:
         await serving.server.serve(sockets=[listener])
@@ -323,13 +325,26 @@ async def _reload_policy(service: Service) -> None:
             LOG.warning("`record` of the policy has changed, which takes a restart to apply")
 
 
+async def _take_notices(service: Service) -> None:
+    """Record what commands such as `keepstone ledger erase` have done, within a second."""
+    while True:
+        try:
+            await service.take_notices()
+        except KeepstoneError as error:
+            LOG.error("a command's notice could not be recorded: %s", error.message)  # noqa: TRY400
+        await asyncio.sleep(NOTICE_S)
+
+
 async def _retain(service: Service) -> None:
     """Prune what is older than the policy's retention, at start and then once a day."""
     while True:
         try:
             removed = await service.prune()
             if removed:
-                LOG.info("%d records are older than the policy's retention and were pruned", removed)
+                LOG.info(
+                    "%d records and sealed parts are older than the policy's retention and were removed",
+                    removed,
+                )
         except KeepstoneError as error:
             LOG.error("retention could not be applied: %s", error.message)  # noqa: TRY400
         await asyncio.sleep(PRUNE_S)

@@ -62,6 +62,7 @@ class ReasonCode(StrEnum):
     OPERATION_NOT_SERVED = "operation_not_served"
     OPERATION_UNKNOWN = "operation_unknown"
     GUARDRAIL_UNKNOWN = "guardrail_unknown"
+    SUBJECT_MISSING = "subject_missing"
     CONTENT_NOT_INSPECTABLE = "content_not_inspectable"
     TRANSFORM_IMPOSSIBLE = "transform_impossible"
     REQUEST_TRANSFORMED = "request_transformed"
@@ -90,6 +91,7 @@ class ReasonCode(StrEnum):
     ANSWERED_FROM_CACHE = "answered_from_cache"
     # record, run
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    CONTENT_UNAVAILABLE = "content_unavailable"
     OVERLOADED = "overloaded"
     SHUTTING_DOWN = "shutting_down"
     CALLER_LEFT = "caller_left"

@@ -46,6 +46,11 @@ class Settings:
         """Return the folder of the signing keys; its files are readable by the owner only."""
         return self.home / "keys"
 
+    @property
+    def subjects(self) -> Path:
+        """Return the folder of the keys that content is encrypted with, one for each subject."""
+        return self.keys / "content"
+
 
 MAX_WORKERS = 64
 MAX_DRAIN_S = 3600

@@ -35,6 +35,7 @@ from keepstone.gateway.inspection import (
     restore_answer,
 )
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
+from keepstone.gateway.keeping import Keeper
 from keepstone.gateway.listing import visible
 from keepstone.gateway.outgoing import Caller, Send
 from keepstone.gateway.pages import Page, page, problem
@@ -55,6 +56,7 @@ from keepstone.gateway.wire import listings
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.slots import decode_document, encode_document
 from keepstone.gateway.wire.unserved import unserved
+from keepstone.ledger.record import NOTHING_SEALED
 
 Scope = MutableMapping[str, Any]
 Scrape = Callable[[], Awaitable[bytes]]
@@ -69,7 +71,7 @@ LOG = logging.getLogger("keepstone.gateway")
 class Gateway:
     """Serves Bedrock Runtime's protocol; `active` is swapped as a whole when the policy is reloaded."""
 
-    def __init__(self, active: Active, stores: Stores, recorder: Recorder) -> None:
+    def __init__(self, active: Active, stores: Stores, recorder: Recorder, keeper: Keeper) -> None:
         self.active = active
         self.draining = False  # new calls are refused
         self.leaving = False  # new calls are served, but should go elsewhere
@@ -79,6 +81,7 @@ class Gateway:
         self._stores = stores
         self._recorder = recorder
         self.cache: ResponseCache | None = None
+        self._keeper = keeper
         self._in_flight = 0
         self._metrics = stores.metrics
         self._now = stores.clock.monotonic_ns
@@ -227,10 +230,13 @@ class Gateway:
         call.stage = "forward"
         started = self._now()
         document = call.counted.wrapped() if call.counted else call.document
+        sent = encode_document(document)
+        if call.kept is not None:
+            call.kept.request = sent
         request = UpstreamRequest(
             call.route.operation,
             call.route.model_id,
-            encode_document(document),
+            sent,
             document,
             forwarded_headers(call),
         )
@@ -262,6 +268,8 @@ class Gateway:
         message = f"answered as call {kept.call_id} was, {age} s ago"
         call.notes.append(Reason(ReasonCode.ANSWERED_FROM_CACHE, message))
         document, body = recalled(kept), answer.body_of(call)
+        if call.kept is not None:
+            call.kept.request, call.kept.answer = encode_document(call.document), encode_document(document)
         restore_answer(call, body, document, self._metrics)
         headers = [*answer.headers(call, None), (b"x-keepstone-cache", b"hit"), (b"age", b"%d" % age)]
         await self._finish(call, 200, headers, body.write(document), send)
@@ -362,11 +370,18 @@ class Gateway:
     async def _refuse(self, call: Call, decision: Decision, send: Send) -> None:
         """Record a refusal and answer with it: as a guardrail's intervention, or as an exception."""
         call.refuse(decision, call.stage)
+        if call.kept is not None:
+            call.kept.answer = b""  # the caller does not get it
         status, headers, body = answer.refusal(call, decision)
         await self._finish(call, status, headers, body, send)
 
     async def _finish(self, call: Call, status: int, headers: Any, body: bytes, send: Send) -> None:
         """Make the record durable, then release the answer."""
+        if call.kept is not None:
+            unkept = await self._keeper.keep(call, request=call.sealed is NOTHING_SEALED, response=True)
+            if unkept is not None:
+                call.refuse(unkept, "record")
+                status, headers, body = answer.refusal(call, unkept)
         call.status, call.answer = status, body
         if call.usage.total:
             charge(call)
@@ -393,6 +408,13 @@ class Gateway:
         assert reply.events is not None  # noqa: S101 - the caller has just looked
         stream = GovernedStream(call, answer.body_of(call), self._metrics)
         call.stage, call.status = "stream", 200
+        if call.kept is not None:
+            unkept = await self._keeper.keep(call, request=True, response=False)
+            if unkept is not None:
+                await _close(reply.events)
+                call.kept = None
+                await self._refuse(call, unkept, send)
+                return
         try:
             await self._recorder.record(call, "opened", self._now())
             headers = answer.stream_headers(call, reply)
@@ -479,6 +501,12 @@ class Gateway:
         if call.usage.total == 0:
             call.usage = answer.estimated_stream(call, stream.released_chars)
         charge(call)
+        if call.kept is not None:
+            call.sealed = NOTHING_SEALED
+            unkept = await self._keeper.keep(call, request=False, response=True)
+            if unkept is not None:
+                call.refuse(unkept, "record")
+                last = answer.body_of(call).failed(unkept.reason)
         try:
             await self._recorder.record(call, "closed", now)
         except LedgerError:

@@ -14,6 +14,7 @@ from keepstone.core.principal import Principal
 from keepstone.gateway.active import Active
 from keepstone.gateway.bodies import Body
 from keepstone.gateway.identify.pending import Pending
+from keepstone.gateway.kept import Kept
 from keepstone.gateway.rates.lines import Demand, Reservation
 from keepstone.gateway.routing.lane import Lane
 from keepstone.gateway.trace_context import Tracing
@@ -24,7 +25,7 @@ from keepstone.gateway.wire.routes import Route
 from keepstone.guard.guardrail import Direction, Guardrail
 from keepstone.guard.leak import SystemPrompt
 from keepstone.guard.surrogates import Surrogates
-from keepstone.ledger.record import FindingNote
+from keepstone.ledger.record import NOTHING_SEALED, FindingNote, Sealed
 from keepstone.policy.rules import ModelRoute
 from keepstone.policy.schema.transforms import ResponseChange
 
@@ -102,6 +103,8 @@ class Call(Struct):
     finish: str = ""
     answer: bytes = b""
     answer_bytes: int = 0
+    kept: Kept | None = None
+    sealed: Sealed = NOTHING_SEALED
 
     @property
     def known_model(self) -> str:

@@ -18,7 +18,7 @@ from keepstone.gateway.leaks import inspect_leaks, remember_system_prompt
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.restoring import may_see_originals, note_restored, restore_slots, stand_in_for
 from keepstone.gateway.wire.rules import DocumentText
-from keepstone.gateway.wire.slots import KEYWORDS, Slot, is_identifier
+from keepstone.gateway.wire.slots import KEYWORDS, Slot, encode_document, is_identifier
 from keepstone.guard import apply
 from keepstone.guard.guardrail import Direction, Finding, Guardrail, Inspection, Outcome, Text
 
@@ -106,7 +106,10 @@ def inspect_answer(call: Call, body: Body, document: dict[str, Any], metrics: Me
     blocked = inspect_slots(call, found.slots, Direction.OUTPUT, metrics)
     if blocked is not None:
         return output_blocked(call, blocked)
-    return admit_answer(call, answer_findings(call)) if call.findings else None
+    refusal = admit_answer(call, answer_findings(call)) if call.findings else None
+    if refusal is None and call.kept is not None:
+        call.kept.answer = encode_document(document)
+    return refusal
 
 
 def restore_answer(call: Call, body: Body, document: dict[str, Any], metrics: Metrics) -> None:

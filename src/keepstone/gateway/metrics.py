@@ -182,6 +182,7 @@ class Metrics:
         self.ledger_size = gauge("ledger_records", "records in the ledger")
         self.store = cache(counter("store_outages", "what an unanswered database led to", "effect").labels)
         self.spans = cache(counter("telemetry_spans", "spans for the collector", "outcome").labels)
+        self.unkept = counter("content_not_kept", "calls that went on although their content was not kept")
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:

@@ -178,6 +178,7 @@ class Recorder:
                 self._commit(call.body) if call.body else "", self._commit(call.answer) if call.answer else ""
             ),
             protocol=call.dialect.name if call.dialect else "",
+            sealed=call.sealed,
             bytes=Sizes(len(call.body), call.answer_bytes or len(call.answer)),
         )
 

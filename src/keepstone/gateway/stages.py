@@ -37,6 +37,7 @@ from keepstone.gateway.identify.certificate import PEER
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.identify.sigv4 import ALGORITHM, SignedRequest
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
+from keepstone.gateway.keeping import subject_of
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.ports import AlertSink, SharedRates
 from keepstone.gateway.rates.budget import Budget
@@ -217,6 +218,11 @@ def counted(call: Call, taken: Reservation | Spent, stores: Stores) -> Decision 
     return None
 
 
+def keep(call: Call, stores: Stores) -> Decision | None:
+    """Find out whose the content is, where the policy keeps it."""
+    return None if call.active.policy.content is None else subject_of(call)
+
+
 def inspect_input(call: Call, stores: Stores) -> Decision | None:
     """Look for what must not reach the model; mask what may reach it masked."""
     started = stores.clock.monotonic_ns()
@@ -303,7 +309,7 @@ OF_DIALECT = Way(
 )
 """Other protocols name the model in the body: it is read for known callers only, and admitted after that."""
 
-INSPECT: tuple[tuple[str, Stage], ...] = (("inspect", inspect_input), ("route", route))
+INSPECT: tuple[tuple[str, Stage], ...] = (("parse", keep), ("inspect", inspect_input), ("route", route))
 """The last words before `forward`; the output's inspection and `record` follow that."""
 
 

@@ -8,6 +8,9 @@ end on are held for `finish`, so that the record can be durable before the calle
 
 import time
 from collections.abc import Sequence
+from functools import partial
+
+import msgspec
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import UpstreamError
@@ -49,9 +52,10 @@ class Blocked(Exception):  # noqa: N818 - a turn of the way, not an error
 class _Channel:
     """One flow of text: its scanners in a row, and the last event it came in."""
 
-    __slots__ = ("delta", "document", "event_type", "held", "leaks", "restorer", "scanners")
+    __slots__ = ("delta", "document", "event_type", "held", "keep", "leaks", "restorer", "scanners")
 
-    def __init__(self, call: Call, surrogates: Surrogates | None) -> None:
+    def __init__(self, call: Call, surrogates: Surrogates | None, name: str) -> None:
+        self.keep = partial(call.kept.stream, name) if call.kept is not None else None
         self.scanners = [StreamScanner(guardrail) for guardrail in call.guardrails]
         self.leaks = [LeakStream(prompt) for _, prompt in call.prompts]
         self.restorer = StreamRestorer(surrogates) if surrogates else None
@@ -65,6 +69,8 @@ class _Channel:
             text = scanner.feed(text)
         for leak in self.leaks:
             text = leak.feed(text)
+        if self.keep is not None:
+            self.keep(text)
         return text if self.restorer is None else self.restorer.feed(text)
 
     def finish(self) -> str:
@@ -72,6 +78,8 @@ class _Channel:
         stages: list[StreamScanner | LeakStream] = [*self.scanners, *self.leaks]
         for stage in stages:
             rest = (stage.feed(rest) if rest else "") + stage.finish()
+        if self.keep is not None:
+            self.keep(rest)
         return rest if self.restorer is None else self.restorer.feed(rest) + self.restorer.finish()
 
 
@@ -218,7 +226,7 @@ class GovernedStream:
         for name in [name for name in self._channels if name.startswith(prefix)]:
             channel = self._channels[name]
             if channel.held:
-                text = self._whole_tool_call("".join(channel.held))
+                text = self._whole_tool_call("".join(channel.held), name)
                 frames.append(
                     self._body.write_event(
                         channel.event_type, held_event(channel.document, channel.delta, text)
@@ -239,9 +247,13 @@ class GovernedStream:
             self._keep_findings(self._channels.pop(name))
         return b"".join(frames)
 
-    def _whole_tool_call(self, text: str) -> str:
+    def _whole_tool_call(self, text: str, name: str) -> str:
         held = HeldDocument(text)
-        self._inspect(list(held.slots))
+        slots = list(held.slots)
+        self._judge(slots)
+        if self._call.kept is not None:
+            self._call.kept.stream(name, held.render())
+        restore_slots(self._call, slots)
         return held.render()
 
     # --- changes of the policy's
@@ -275,16 +287,19 @@ class GovernedStream:
     def _channel(self, event_type: str, document: Document, delta: Delta) -> _Channel:
         channel = self._channels.get(delta.channel)
         if channel is None:
-            channel = self._channels[delta.channel] = _Channel(self._call, self._surrogates)
+            channel = self._channels[delta.channel] = _Channel(self._call, self._surrogates, delta.channel)
         channel.event_type, channel.document, channel.delta = event_type, document, delta
         return channel
 
     def _inspect(self, slots: list[Slot]) -> None:
+        self._judge(slots)
+        restore_slots(self._call, slots)
+
+    def _judge(self, slots: list[Slot]) -> None:
         refusal = inspect_slots(self._call, slots, Direction.OUTPUT, self._metrics)
         if refusal is not None:
             raise Blocked(output_blocked(self._call, refusal))
         self._admit(answer_findings(self._call))
-        restore_slots(self._call, slots)
 
     def _check_class(self, channel: _Channel) -> None:
         """End the stream before a find leaves whose class the caller may not see."""
@@ -340,7 +355,11 @@ class GovernedStream:
 
     def _release_buffered(self) -> bytes:
         slots = joined([(document, delta) for _, document, delta in self._buffered])
-        self._inspect(slots)
+        self._judge(slots)
+        if self._call.kept is not None:
+            documents = [document for _, document, _ in self._buffered]
+            self._call.kept.answer = msgspec.json.encode(documents)
+        restore_slots(self._call, slots)
         frames = [self._body.write_event(name, document) for name, document, _ in self._buffered]
         return b"".join(frames)
 

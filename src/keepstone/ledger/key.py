@@ -7,7 +7,6 @@ ledger; its shards add their own names.
 
 import os
 import secrets
-import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keepstone.core.errors import LedgerError
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.ledger import note
+from keepstone.ledger.private_file import publish_once, refuse_loose
 
 KEY_FILE = "ledger.key"
 VKEY_FILE = "ledger.vkey"
@@ -56,14 +56,14 @@ class LedgerKey:
     def load_or_create(cls, folder: Path) -> "LedgerKey":
         """Read the keys in `folder`, or make them there; two starters at once end up with the same keys."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_loose(folder, 0o077)
+        refuse_loose(folder, 0o077)
         path = folder / KEY_FILE
         if not path.exists():
-            _publish_once(path, cls.create().encode(), 0o600)
+            publish_once(path, cls.create().encode(), 0o600)
         key = cls.load(folder)
         vkey_path = folder / VKEY_FILE
         if not vkey_path.exists():
-            _publish_once(vkey_path, f"{key.verifier}\n".encode(), 0o644)
+            publish_once(vkey_path, f"{key.verifier}\n".encode(), 0o644)
         return key
 
     @classmethod
@@ -71,7 +71,7 @@ class LedgerKey:
         """Read the keys in `folder`; raise `LedgerError` when missing, malformed or readable by others."""
         path = folder / KEY_FILE
         try:
-            _refuse_loose(path, 0o077)
+            refuse_loose(path, 0o077)
             lines = path.read_text("ascii").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise LedgerError(
@@ -113,6 +113,10 @@ class LedgerKey:
         """Return 32 secret bytes for one purpose, the same for all who hold this key (RFC 5869)."""
         return HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(self.content_key)
 
+    def subject(self, name: str) -> str:
+        """Return the keyed hash that stands for a subject wherever content of it is mentioned."""
+        return KeyedHash(self.derive("subjects"))(name.encode()).hexdigest()
+
     def sign(self, size: int, root: bytes) -> bytes:
         """Return the signature over the checkpoint of a tree."""
         return note.sign(note.Checkpoint(self.name, size, root).text(), self.private)
@@ -120,35 +124,3 @@ class LedgerKey:
     def checkpoint(self, size: int, root: bytes, signature: bytes) -> str:
         """Return the signed note of a tree that `sign` signed."""
         return note.render(note.Checkpoint(self.name, size, root).text(), self.name, self.identity, signature)
-
-
-def _refuse_loose(path: Path, forbidden: int) -> None:
-    """Refuse what others could read or replace."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & forbidden:
-        raise LedgerError(
-            f"`{path}` has permissions `{mode:04o}`: others could use the ledger's key",
-            hint=f"chmod {'700' if path.is_dir() else '600'} {path}",
-        )
-
-
-def _publish_once(path: Path, data: bytes, mode: int) -> None:
-    """Write a whole durable file at `path` unless another process was first (a hard link never replaces)."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-    finally:
-        temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

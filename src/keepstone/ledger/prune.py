@@ -38,7 +38,9 @@ def read_pruned(signed: str, verifier: note.Verifier | None) -> Pruned:
     return Pruned(lines[1], int(lines[2]))
 
 
-def prune(directory: Path, key: LedgerKey, keep_from_index: int, *, disk: Disk | None = None) -> int:
+def prune(
+    directory: Path, key: LedgerKey, keep_from_index: int, *, disk: Disk | None = None, dry_run: bool = False
+) -> int:
     """Remove the full bundles that lie wholly below `keep_from_index`; return how many records they held.
 
     The statement is durable before the first bundle goes. A running writer is not disturbed: it never touches
@@ -53,6 +55,9 @@ def prune(directory: Path, key: LedgerKey, keep_from_index: int, *, disk: Disk |
     already = read_pruned(stated.decode("utf-8", "replace"), verifier).before if stated is not None else 0
     if before <= 0 or before < already:
         return 0
+    if dry_run:
+        there = (directory / bundle_path(number) for number in range(before // WIDTH))
+        return sum(WIDTH for path in there if path.exists())
     text = Pruned(key.name, before).text()
     signed = note.render(text, key.name, key.identity, note.sign(text, key.private))
     removed = 0

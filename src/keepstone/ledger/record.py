@@ -92,6 +92,23 @@ class Content(Struct, frozen=True, omit_defaults=True):
     response: str = ""
 
 
+class Sealed(Struct, frozen=True, omit_defaults=True):
+    """Content that is kept encrypted: whose (a keyed hash), in which segment, and the hash of each frame.
+
+    `failure` says why content that the policy keeps was not kept, where the policy lets the call go on.
+    """
+
+    subject: str = ""
+    segment: str = ""
+    request: str = ""
+    response: str = ""
+    failure: str = ""
+
+
+NOTHING_SEALED = Sealed()
+"""What stands in a record without kept content: the very object, so that it is left out of the bytes."""
+
+
 class Sizes(Struct, frozen=True, omit_defaults=True):
     """Lengths of the bodies in bytes."""
 
@@ -131,6 +148,7 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     latency_us: Latency = Latency()
     upstream: UpstreamNote = UpstreamNote()
     content: Content = Content()
+    sealed: Sealed = NOTHING_SEALED
     bytes: Sizes = Sizes()
     protocol: str = ""
     event: str = ""
@@ -150,7 +168,7 @@ def decode(data: bytes) -> ExchangeRecord:
     """Read a record; raise `LedgerError` for bytes that are not one, or of a later version."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LedgerError(
             "the entry is not a record of version `1`",
             hint="it was written by a later Keepstone, or the log holds other entries",

@@ -24,7 +24,7 @@ from keepstone.policy.routing import route_rules
 from keepstone.policy.rules import CallFacts, ModelRoute, Place, Trial, compile_roles
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
-from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.record import Content, Durability, Retention
 from keepstone.policy.schema.upstreams import BedrockUpstream, Model
 from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
@@ -55,6 +55,21 @@ class RetentionBounds:
 
     ledger_days: int
     ledger_ns: int
+    content_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRule:
+    """Content is kept: whose it is, and whether a call may go on when it cannot be.
+
+    `header` is in lower case and empty unless the subject stands in one, `metadata` likewise a key.
+    """
+
+    header: bytes
+    metadata: str
+    tenant: bool
+    or_principal: bool
+    may_fail: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +110,7 @@ class CompiledPolicy:
     retention: RetentionBounds
     record: RecordBounds
     stale_for_ns: int
+    content: ContentRule | None
     gateway: GatewayBounds
     keys: KeyBounds
     default_class: DataClass
@@ -217,10 +233,13 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         rates=_rates(document.rates),
         transforms=compile_transforms(document.transforms),
         retention=RetentionBounds(
-            document.retention.ledger_days, document.retention.ledger_days * parse_duration("1d")
+            document.retention.ledger_days,
+            document.retention.ledger_days * parse_duration("1d"),
+            document.retention.content_days,
         ),
         record=RecordBounds(document.record.durability, parse_duration(document.record.window)),
         stale_for_ns=parse_duration(document.store.stale_for),
+        content=_content(document.retention),
         gateway=GatewayBounds(
             document.gateway.max_request_bytes,
             document.gateway.max_in_flight,
@@ -289,6 +308,19 @@ def _beside(
         path=f"{route.path}.{kind}",
         rules=replace(route.rules, quotas=None, hedge_after_s=None),
         places=tuple(_place(document, each) for each in names),
+    )
+
+
+def _content(retention: Retention) -> ContentRule | None:
+    if retention.content is Content.NONE:
+        return None
+    subject = retention.subject
+    return ContentRule(
+        header=subject.name.lower().encode() if subject.source == "header" else b"",
+        metadata=subject.name if subject.source == "metadata" else "",
+        tenant=subject.source == "tenant",
+        or_principal=subject.source == "principal" or subject.missing == "principal",
+        may_fail=retention.content_failure == "proceed",
     )
 
 

@@ -28,7 +28,7 @@ from keepstone.policy.schema.guardrails import (
 )
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
-from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.record import Content, Durability
 from keepstone.policy.schema.store import Store
 from keepstone.policy.schema.transforms import (
     AddSystem,
@@ -339,7 +339,27 @@ def _counting(policy: Policy) -> Iterator[str]:
 def _record(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.STRICT:
         yield "An answer leaves only after its record is on disk."
-    yield f"Records are kept {policy.retention.ledger_days} days; texts of calls are not stored."
+    retention = policy.retention
+    if retention.content is Content.NONE:
+        yield f"Records are kept {retention.ledger_days} days; texts of calls are not stored."
+        return
+    yield f"Records are kept {retention.ledger_days} days."
+    subject = retention.subject
+    whose = {
+        "principal": "the caller",
+        "tenant": "the caller's tenant",
+        "header": f"who the header `{subject.name}` names",
+        "metadata": f"who `requestMetadata` names under `{subject.name}`",
+    }[subject.source]
+    yield (
+        f"What is sent to models and what they answer is kept {retention.content_days} days, encrypted "
+        f"under a key of its subject: {whose}."
+    )
+    if subject.source != "principal":
+        verb = "is refused" if subject.missing == "refuse" else "counts as the caller's own"
+        yield f"A call that names no subject {verb}."
+    if retention.content_failure == "refuse":
+        yield "A call whose content cannot be kept is refused."
 
 
 def _limit_gaps(policy: Policy) -> Iterator[str]:
@@ -364,6 +384,8 @@ def _gaps(policy: Policy) -> Iterator[str]:
         yield f"A crash can lose the record of the last {policy.record.window}."
     if policy.store.stale_for != Store().stale_for:
         yield f"A revoked key may work for {policy.store.stale_for} while a shared database does not answer."
+    if policy.retention.content is Content.ENCRYPTED and policy.retention.content_failure == "proceed":
+        yield "Content that cannot be kept is missing; its record says so."
     for name, upstream in policy.upstreams.items():
         url = getattr(upstream, "base_url", "") or getattr(upstream, "endpoint_url", "")
         if url.startswith("http://"):

@@ -101,6 +101,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.PURPOSE_UNKNOWN,
         ReasonCode.REQUEST_TOO_LARGE,
         ReasonCode.TRANSFORM_IMPOSSIBLE,
+        ReasonCode.SUBJECT_MISSING,
         ReasonCode.CONTENT_NOT_INSPECTABLE,
         # Bodies that can say so carry the guardrail's own answer; these are the operations that cannot.
         ReasonCode.INPUT_BLOCKED,
@@ -118,6 +119,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.UPSTREAM_UNAVAILABLE,
         ReasonCode.UPSTREAM_RESTS,
         ReasonCode.LEDGER_UNAVAILABLE,
+        ReasonCode.CONTENT_UNAVAILABLE,
         ReasonCode.RATES_UNAVAILABLE,
         ReasonCode.OVERLOADED,
         ReasonCode.SHUTTING_DOWN,

@@ -1,0 +1,137 @@
+"""`keepstone ledger erase`, `ledger prune`, and the reading of kept content."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keepstone.cli.on_record import by_option, ledger_option, opened_key, put_on_record, reason_option
+from keepstone.cli.output import emit, format_option, talk
+from keepstone.core.errors import LedgerError, UsageError
+from keepstone.core.settings import from_environment
+
+_FINDINGS = 1
+
+
+@click.command(
+    epilog="""\b
+Example:
+  keepstone ledger erase --subject customer-4711 --reason "request of 2026-11-20"
+  keepstone ledger erase --subject principal:chatbot --reason "contract ended"
+
+\b
+Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage."""
+)
+@click.option("--subject", required=True, help="As the calls named it; `principal:<name>` for a caller.")
+@reason_option
+@by_option
+@ledger_option
+@format_option
+def erase(subject: str, reason: str, by: str, directory: Path, output_format: str) -> int:
+    """Destroy a subject's key, so that nobody can read its kept content again; the log still verifies.
+
+    A running gateway obeys at once; what the subject says later is kept under a new key.
+    """
+    from keepstone.ledger.notices import ERASED, Notice
+    from keepstone.ledger.retention import hold_on_subject
+    from keepstone.ledger.subject_keys import key_id
+
+    settings, key = opened_key(directory)
+    hashed = key.subject(subject)
+    detail = {"subject": hashed, "reason": reason, "by": by}
+    hold = hold_on_subject(directory, hashed)
+    if hold is not None:
+        put_on_record(settings, key, Notice("content.erasure_refused", {**detail, "hold": hold.id}))
+        emit({"erased": False, "subject": hashed, "hold": hold.id, "because": hold.reason}, output_format)
+        return _FINDINGS
+    which = key_id(settings.subjects, hashed)
+    if not which:
+        talk("no content is kept under a key of this subject")
+    put_on_record(settings, key, Notice(ERASED, {**detail, "key": which}))
+    emit({"erased": bool(which), "subject": hashed, "key": which}, output_format)
+    return 0
+
+
+@click.command(
+    epilog="""\b
+Example:
+  keepstone ledger prune --dry-run
+  keepstone ledger prune --days 30 --content-days 7"""
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--days", type=click.IntRange(1), help="Age of records.  [default: the policy's]")
+@click.option("--content-days", type=click.IntRange(1), help="Age of content.  [default: the policy's]")
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
+@by_option
+@ledger_option
+@format_option
+def prune(
+    dry_run: bool,
+    days: int | None,
+    content_days: int | None,
+    policy_file: Path | None,
+    by: str,
+    directory: Path,
+    output_format: str,
+) -> int:
+    """Remove records and kept content that are older than the policy's retention.
+
+    A running gateway may go on. Hashes of removed records stay, so the log verifies and says how many are
+    gone. What a legal hold covers stays.
+    """
+    from keepstone.ledger.notices import Notice
+    from keepstone.ledger.retention import remove_old
+
+    settings, key = opened_key(directory)
+    if days is None or content_days is None:
+        bounds = _bounds(policy_file)
+        days, content_days = days or bounds[0], content_days or bounds[1]
+    removed = remove_old(directory, key, datetime.now(UTC), (days, content_days), dry_run=dry_run)
+    if not dry_run and (removed.records or removed.parts):
+        put_on_record(settings, key, Notice("ledger.pruned", {**removed.detail, "by": by}))
+    if dry_run:
+        talk("nothing was removed: this says what would be")
+    emit(removed.detail, output_format)
+    return 0
+
+
+def _bounds(policy_file: Path | None) -> tuple[int, int]:
+    from keepstone.policy.load import load
+
+    settings = from_environment()
+    retention = load(policy_file or settings.policy, settings.environment).document.retention
+    return retention.ledger_days, retention.content_days
+
+
+def reveal(directory: Path, which: str, by: str) -> dict[str, Any]:
+    """Return a call's kept content as text; that it is read is on record before.
+
+    Raise `UsageError` when none is kept, `LedgerError` when it was erased, expired or changed.
+    """
+    from keepstone.ledger.notices import Notice
+    from keepstone.ledger.record import decode
+    from keepstone.ledger.sealing import Part
+    from keepstone.ledger.subject_keys import EnvelopeKeyFile, SubjectKeys
+    from keepstone.ledger.vault import find, read
+    from keepstone.ledger.whole import WholeReader
+
+    settings, key = opened_key(directory)
+    notes = [decode(entry).sealed for _, entry in WholeReader(directory).find(which)]
+    parts: tuple[Part, ...] = ("request", "response")
+    named = [(note, part) for note in notes for part in parts if getattr(note, part)]
+    if not named:
+        raise UsageError(
+            f"no content is kept of `{which}`", hint="the policy's `retention.content` decides it"
+        )
+    keys = SubjectKeys(settings.subjects, EnvelopeKeyFile(settings.keys))
+    found: dict[str, Any] = {"id": which}
+    for note, part in named:
+        frame = find(directory, note, part)
+        if frame is None:
+            raise LedgerError("the content is gone: it has expired, or its file was removed or changed")
+        if (frame.label.id, frame.label.part, frame.label.log) != (which, part, key.name):
+            raise LedgerError("the stored content is another call's", code="ledger.corrupt")
+        found[part] = read(frame, keys).decode("utf-8", "replace")
+    put_on_record(settings, key, Notice("content.read", {"id": which, "by": by}))
+    return found
