@@ -135,9 +135,7 @@ class Service:
 
     async def prune(self) -> int:
         """Remove what is older than the policy's retention; return how many records and sealed parts went."""
-        if (
-            self.settings.worker
-        ):  # the first one does it for all logs: not every shard has a writer at all times
+        if self.settings.worker:  # the first one does it for all: not every shard has a writer at all times
             return 0
         bounds = self.gateway.active.policy.retention
         now = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC)

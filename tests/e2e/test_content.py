@@ -1,6 +1,7 @@
 """Kept content as its owners meet it: sealed, named by the record, read on record, erased, held, pruned."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.conversation import CARD, EMAIL, TOOLS, said, streamed, user
+from tests.e2e.conversation import CARD, EMAIL, TOOLS, events_of, said, streamed, user
 from tests.e2e.gateway_process import GatewayProcess
-from tests.e2e.policy import document
+from tests.e2e.policy import REVERSIBLE, document
 from tests.simulators.bedrock import BedrockSimulator
-from tests.simulators.behaviour import Behaviour
+from tests.simulators.behaviour import Behaviour, ToolCall
 from tests.simulators.openai import OpenAISimulator
 
 pytestmark = pytest.mark.xdist_group("e2e-content")
@@ -90,6 +91,27 @@ def test_a_stream_and_its_tool_call_are_kept_in_two_records(
     )
     shown = ledger(kept, "show", request, "--content")
     assert list(json.loads(shown["response"]).values()) == [f"it says {WORDS} and {{EMAIL}}"]
+
+
+@pytest.mark.parametrize("way", ["whole", "stream"])
+def test_what_a_reversible_mask_puts_back_is_not_kept(
+    kept: GatewayProcess, bedrock: BedrockSimulator, way: str
+) -> None:
+    client, model = kept.client(), REVERSIBLE + CLAUDE
+    asked = {"modelId": model, "messages": user(f"mail {EMAIL}"), "toolConfig": TOOLS}
+    client.converse(**asked)
+    (stand_in,) = re.findall(r"\{EMAIL_[a-z]{10}\}", bedrock.requests[-1].body.decode())
+    tool = ToolCall("send_mail", {"to": stand_in})
+    bedrock.behave(Behaviour(text=f"to {stand_in}", tools=(tool,), pieces=(3,)))
+    if way == "whole":
+        answer = client.converse(**asked)
+        assert EMAIL in said(answer)
+    else:
+        answer = client.converse_stream(**asked)
+        assert EMAIL in str(events_of(answer))
+    shown = ledger(kept, "show", answer["ResponseMetadata"]["RequestId"], "--content")
+    assert EMAIL not in shown["request"] + shown["response"]
+    assert shown["response"].count(stand_in) == 2
 
 
 def test_what_is_blocked_is_not_kept(kept: GatewayProcess) -> None:

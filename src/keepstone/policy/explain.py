@@ -380,17 +380,21 @@ def _gaps(policy: Policy) -> Iterator[str]:
         for gap in _guardrail_gaps(guardrail):
             yield f"Guardrail `{name}`: {gap}"
     yield from residency_gaps(policy)
+    yield from _record_gaps(policy)
+    for name, upstream in policy.upstreams.items():
+        url = getattr(upstream, "base_url", "") or getattr(upstream, "endpoint_url", "")
+        if url.startswith("http://"):
+            yield f"Calls to upstream `{name}` are not encrypted."
+    yield "Names and postal addresses of people follow no pattern and are not found."
+
+
+def _record_gaps(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.BOUNDED:
         yield f"A crash can lose the record of the last {policy.record.window}."
     if policy.store.stale_for != Store().stale_for:
         yield f"A revoked key may work for {policy.store.stale_for} while a shared database does not answer."
     if policy.retention.content is Content.ENCRYPTED and policy.retention.content_failure == "proceed":
         yield "Content that cannot be kept is missing; its record says so."
-    for name, upstream in policy.upstreams.items():
-        url = getattr(upstream, "base_url", "") or getattr(upstream, "endpoint_url", "")
-        if url.startswith("http://"):
-            yield f"Calls to upstream `{name}` are not encrypted."
-    yield "Names and postal addresses of people follow no pattern and are not found."
 
 
 def _guardrail_gaps(guardrail: Guardrail) -> Iterator[str]:

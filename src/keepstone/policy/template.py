@@ -256,7 +256,7 @@ limits:
     tokens: {proportion.tokens}
 
 retention:
-  # The record holds who, what, when and why; texts of calls are never stored.
+  # The record holds who, what, when and why; texts of calls are not stored (docs/ledger.md: `content`).
   ledger_days: {proportion.ledger_days}
 
 record:

@@ -85,11 +85,38 @@ def test_the_example_reads_as_it_is(section: str, sentence: str) -> None:
         ),
         ("guardrails: {default: {uninspectable: allow}}", "Guardrail `default`: images and documents pass"),
         ("record: {durability: bounded}", "A crash can lose the record of the last 10ms."),
+        (
+            "retention: {content: encrypted, content_failure: proceed}",
+            "Content that cannot be kept is missing; its record says so.",
+        ),
     ],
 )
 def test_what_is_not_protected_is_told(added: str, gap: str) -> None:
     gaps = sentences(MINIMAL + added + "\n")["Not protected"]
     assert [each for each in gaps if each.startswith(gap)]
+
+
+@pytest.mark.parametrize(
+    ("retention", "said"),
+    [
+        ("{}", ["Records are kept 400 days; texts of calls are not stored."]),
+        (
+            "{content: encrypted, subject: {source: header, name: X-Subject}}",
+            [
+                "Records are kept 400 days.",
+                (
+                    "What is sent to models and what they answer is kept 30 days, encrypted under a key of its "
+                    "subject: who the header `X-Subject` names."
+                ),
+                "A call that names no subject is refused.",
+                "A call whose content cannot be kept is refused.",
+            ],
+        ),
+    ],
+)
+def test_what_is_kept_is_told(retention: str, said: list[str]) -> None:
+    record = sentences(f"{MINIMAL}retention: {retention}\n")["Record"]
+    assert list(record[1:]) == said
 
 
 def test_an_unencrypted_upstream_is_told() -> None:

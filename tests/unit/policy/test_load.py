@@ -279,6 +279,26 @@ ADDED = {
         "error 13:41 limits[0].window",
         "31d",
     ),
+    "content without a subject's name": (
+        "retention: {content: encrypted, subject: {source: header}}\n",
+        "error 13:42 retention.subject.name",
+        "the name of the header",
+    ),
+    "a secret as a subject": (
+        "retention: {subject: {source: header, name: Authorization}}\n",
+        "error 13:45 retention.subject.name",
+        "holds a secret",
+    ),
+    "a name that means nothing": (
+        "retention: {subject: {source: tenant, name: x}}\n",
+        "error 13:45 retention.subject.name",
+        "no meaning",
+    ),
+    "content that outlives its records": (
+        "retention: {content: encrypted, content_days: 30, ledger_days: 7}\n",
+        "error 13:47 retention.content_days",
+        "at most `ledger_days`",
+    ),
     "lossy record": (
         "record: {durability: bounded, window: 5s}\n",
         "error 13:39 record.window",
