@@ -105,8 +105,8 @@ def test_what_is_not_protected_is_told(added: str, gap: str) -> None:
             [
                 "Records are kept 400 days.",
                 (
-                    "What is sent to models and what they answer is kept 30 days, encrypted under a key of its "
-                    "subject: who the header `X-Subject` names."
+                    "What is sent to models and what they answer is kept 30 days, encrypted under a key of "
+                    "its subject: who the header `X-Subject` names."
                 ),
                 "A call that names no subject is refused.",
                 "A call whose content cannot be kept is refused.",
