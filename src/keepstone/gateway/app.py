@@ -230,13 +230,10 @@ class Gateway:
         call.stage = "forward"
         started = self._now()
         document = call.counted.wrapped() if call.counted else call.document
-        sent = encode_document(document)
-        if call.kept is not None:
-            call.kept.request = sent
         request = UpstreamRequest(
             call.route.operation,
             call.route.model_id,
-            sent,
+            encode_document(document),
             document,
             forwarded_headers(call),
         )
@@ -278,6 +275,8 @@ class Gateway:
         self, call: Call, request: UpstreamRequest, scope: Scope, now: int
     ) -> UpstreamReply | Failure:
         """Ask the upstreams until one answers, the deadline is over, or the caller has left."""
+        if call.kept is not None:
+            call.kept.request = request.body
         assert call.model is not None  # noqa: S101 - admit refuses a model without a route
         allowed = call.model.rules.deadline_s
         try:
