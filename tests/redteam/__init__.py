@@ -1,0 +1,1 @@
+"""Red-team tools as their users have them, against a real gateway: `make test-redteam`."""
