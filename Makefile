@@ -6,10 +6,10 @@ UV := $(BIN)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-faults unit check format bench docs clean
+.PHONY: help setup demo test test-faults unit check format bench docs clean fuzz test-redteam
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/.ready ## create .venv with the locked dependencies
 
@@ -40,6 +40,17 @@ check: setup ## format, lint, types, import floors, generated reference
 	$(BIN)/python -m docs.reference --check
 	$(BIN)/python -m tools.regions --check
 
+fuzz: setup ## fuzz every codec of the wire with atheris, FUZZ_SECONDS (20) each
+	$(BIN)/python -m tests.fuzz.run $(or $(FUZZ_SECONDS),20)
+
+test-redteam: setup .venv-redteam/.ready ## garak and inspect-ai against a gateway; installs both and PyTorch, 2 GB
+	$(BIN)/pytest tests/redteam/tools.py
+
+.venv-redteam/.ready: tests/redteam/requirements.txt
+	test -x .venv-redteam/bin/pip || $(PYTHON) -m venv .venv-redteam
+	.venv-redteam/bin/pip --quiet --disable-pip-version-check install -r tests/redteam/requirements.txt
+	@touch $@
+
 format: setup ## rewrite the code in our format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -51,4 +62,4 @@ docs: setup ## regenerate the reference pages
 	$(BIN)/python -m docs.reference
 
 clean: ## remove what the targets above made
-	rm -rf .venv bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-redteam bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
 from keepstone.cli.main import cli
@@ -194,9 +195,15 @@ PAGES: dict[str, Callable[[], str]] = {
     "detectors.md": detectors_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
+    "openapi.json": openapi_page,
     "policy.md": policy_page,
     "reasons.md": reasons_page,
 }
+
+
+def written(name: str, page: Callable[[], str]) -> str:
+    """Return a page as it is written down; JSON has no place for the note."""
+    return page() if name.endswith(".json") else NOTE + page()
 
 
 def differences(folder: Path = FOLDER) -> list[str]:
@@ -205,7 +212,7 @@ def differences(folder: Path = FOLDER) -> list[str]:
     for name, page in PAGES.items():
         path = folder / name
         on_disk = path.read_text("utf-8") if path.exists() else ""
-        fresh = NOTE + page()
+        fresh = written(name, page)
         found += difflib.unified_diff(
             on_disk.splitlines(), fresh.splitlines(), f"docs/reference/{name}", "generated", lineterm="", n=0
         )
@@ -225,7 +232,7 @@ def main(check: bool) -> None:
     if not check:
         FOLDER.mkdir(exist_ok=True)
         for name, page in PAGES.items():
-            (FOLDER / name).write_text(NOTE + page(), "utf-8")
+            (FOLDER / name).write_text(written(name, page), "utf-8")
         return
     found = differences()
     if found:

@@ -197,6 +197,11 @@ class GatewayProcess:
         sent = {"authorization": f"Bearer {token or self.first_key}", "content-type": "application/json"}
         return self._exchange("POST", path, body, sent | headers)
 
+    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, lower-case headers and body of any request that carries the first key."""
+        own = {"authorization": f"Bearer {self.first_key}", "content-type": "application/json"}
+        return self._exchange(method, path, body, own)
+
     def _exchange(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, dict[str, str], bytes]:
