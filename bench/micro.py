@@ -6,6 +6,7 @@ work on the machine can only add. A part that this version does not have is name
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -211,6 +212,64 @@ def forward_one() -> Iterator[Operation]:
 
 
 @contextmanager
+def token_remembered() -> Iterator[Operation]:
+    """A provider's token that was verified before: its issuer is read, its hash is looked up."""
+    with _token() as (verifier, token, now):
+        issuer = verifier.source.config.issuer
+        callers = import_module("keepstone.gateway.identify.callers").Callers({issuer: verifier}, None, None)
+        yield lambda: callers.bearer(token, now, None, None)
+
+
+@contextmanager
+def token_verified() -> Iterator[Operation]:
+    """A provider's token from the ground: RS256, its claims, its roles."""
+    with _token() as (verifier, token, now):
+        yield lambda: verifier.verified(token, now / 1e9)
+
+
+@contextmanager
+def _token() -> Iterator[tuple[Any, bytes, int]]:
+    identify = "keepstone.gateway.identify"
+    source, tokens = import_module(f"{identify}.key_source"), import_module(f"{identify}.tokens")
+    jwk, jws = import_module("joserfc.jwk"), import_module("joserfc.jws")
+    issuer, key, now = "https://id.example", jwk.RSAKey.generate_key(2048, {"kid": "a"}), time.time_ns()
+    config = import_module("keepstone.policy.schema.callers").OidcProvider(
+        issuer=issuer, audiences=("keepstone",), roles={"eng": ("developer",)}
+    )
+    metrics = import_module("keepstone.gateway.metrics").Metrics()
+    answer = {"issuer": issuer, "jwks_uri": f"{issuer}/jwks", "keys": [key.as_dict(private=False)]}
+    keys = source.KeySource("corp", config, metrics, time.monotonic_ns, lambda *_, **__: answer)
+    asyncio.run(keys.refetch())
+    claims = {"iss": issuer, "aud": "keepstone", "sub": "ada", "exp": now / 1e9 + 3600, "groups": ["eng"]}
+    token = jws.serialize_compact({"alg": "RS256", "kid": "a"}, json.dumps(claims), key).encode()
+    yield tokens.TokenVerifier("corp", config, keys), token, now
+
+
+@contextmanager
+def sigv4_verify() -> Iterator[Operation]:
+    """The signature of a 4 kB request towards us, with the day's signing key at hand."""
+    signing = import_module("keepstone.aws.signing")
+    sigv4 = import_module("keepstone.gateway.identify.sigv4")
+    secret, host, path = (
+        "benchmark/not/a/real/secret/EXAMPLE",
+        "gateway:8080",
+        f"/model/{payload.MODEL}/converse",
+    )
+    pair, now = signing.Credentials("KSAKBENCHMARK0EXAMPLE", secret), time.time()
+    signed = signing.Signer("us-east-1").sign(pair, host, path, payload.CONVERSE_REQUEST, now)
+    headers = {name.encode(): value.encode() for name, value in [*signed, ("host", host)]}
+    request = sigv4.SignedRequest("POST", path.encode(), b"", headers, payload.CONVERSE_REQUEST)
+    verifier = sigv4.SigV4Verifier(import_module("keepstone.policy.schema.callers").SigV4Rules())
+
+    def verify() -> object:
+        refusal = verifier.verify(request, verifier.claimed(request, now), secret)
+        assert refusal is None
+        return refusal
+
+    yield verify
+
+
+@contextmanager
 def ledger_append() -> Iterator[Operation]:
     """One record, waited for until it is on disk; CPU of the writer's thread included."""
     with _ledger(lambda *_: None) as (ledger, record):
@@ -271,6 +330,9 @@ PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
     ("guard inspect 4 kB", guard_inspect, 1),
     ("SigV4 sign 4 kB", sigv4_sign, 1),
     ("forward to one upstream", forward_one, 1000),
+    ("token, remembered", token_remembered, 1),
+    ("token, verified (RS256)", token_verified, 1),
+    ("SigV4 verify 4 kB", sigv4_verify, 1),
     ("ledger append, one at a time", ledger_append, 1),
     ("ledger append, 64 in flight", ledger_append_64, 64),
 )

@@ -13,7 +13,6 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from langchain_aws import ChatBedrockConverse
 
 from tests.e2e.conversation import said, user
 from tests.e2e.gateway_process import AWS, GatewayProcess, environment
@@ -86,13 +85,6 @@ class TestClients:
         )
         assert done.returncode == 0, done.stderr
         assert said(json.loads(done.stdout))
-
-    def test_langchain(self, signed: GatewayProcess, pair: dict[str, str]) -> None:
-        with environment(exported(signed, pair)):
-            chat = ChatBedrockConverse(model=MODEL, provider="amazon")
-            assert chat.invoke("hello").text
-            chat.client.close()
-            chat.bedrock_client.close()
 
     def test_another_region(self, signed: GatewayProcess, pair: dict[str, str]) -> None:
         with environment(exported(signed, pair, "eu-west-1")):

@@ -108,4 +108,4 @@ def dns_fits(pattern: str, name: str) -> bool:
     wanted, got = pattern.lower().split("."), name.lower().split(".")
     if wanted[0] == "*" and len(wanted) == len(got) and got[0] not in ("", "*"):
         return wanted[1:] == got[1:]
-    return wanted == got
+    return wanted == got and "*" not in got

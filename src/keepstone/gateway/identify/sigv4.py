@@ -31,7 +31,6 @@ _FIELDS = re.compile(
 )
 _STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_BLANKS = re.compile(r" {2,}")
 _FREE = frozenset({b"x-amzn-trace-id"})
 """Headers that proxies add on the way and that no SDK signs."""
 MISMATCH = Decision.refuse(
@@ -177,8 +176,7 @@ def _canonical_query(query: bytes) -> str:
 
 
 def _trimmed(value: bytes) -> str:
-    text = value.decode("latin-1").strip()
-    return _BLANKS.sub(" ", text) if "  " in text else text
+    return " ".join(value.decode("latin-1").split())
 
 
 def _coverage_refusal(headers: Mapping[bytes, bytes], signed: tuple[str, ...]) -> Decision | None:
