@@ -128,10 +128,10 @@ def test_regions_and_unsigned_bodies_are_the_policys_to_allow():
 
 
 def test_five_minutes_and_no_more():
-    now = datetime.now(UTC).timestamp()
-    assert judged(REQUEST, now + 290) is None
-    assert code(judged(REQUEST, now + 301)) is ReasonCode.SIGNATURE_NOT_CURRENT
-    assert code(judged(REQUEST, now - 310)) is ReasonCode.SIGNATURE_NOT_CURRENT
+    request, now = signed(), datetime.now(UTC).timestamp()
+    assert judged(request, now + 290) is None
+    assert code(judged(request, now + 301)) is ReasonCode.SIGNATURE_NOT_CURRENT
+    assert code(judged(request, now - 310)) is ReasonCode.SIGNATURE_NOT_CURRENT
 
 
 def test_signatures_are_compared_in_constant_time(monkeypatch):
