@@ -171,8 +171,12 @@ class GatewayProcess:
         config = Config(retries=retries, read_timeout=timeout, max_pool_connections=64)
         with environment(self.environment(token)):
             client = boto3.Session().client("bedrock-runtime", config=config)
-        self._clients.append(client)
+        self.closes(client)
         return client
+
+    def closes(self, client: Any) -> None:
+        """Close a client together with the gateway: a socket that nobody closes is a warning later."""
+        self._clients.append(client)
 
     @property
     def tls(self) -> ssl.SSLContext | None:

@@ -37,7 +37,7 @@ upstreams:
   dev: {{kind: dev}}
   slow: {{kind: dev, behaviour: slow, delay: 300ms}}
   slower: {{kind: dev, behaviour: slow, delay: 2s}}
-  failing: {{kind: dev, behaviour: failing, attempts: 1}}
+  failing: {{kind: dev, behaviour: failing, attempts: 1, breaker: "off"}}
   signed: {{kind: bedrock, attempts: 1, {here}}}
   stubborn: {{kind: bedrock, attempts: 3, {here}}}
   bearer: {{kind: bedrock, attempts: 1, bearer_token: {{env: E2E_BEDROCK_TOKEN}}, {here}}}

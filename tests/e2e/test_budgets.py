@@ -115,7 +115,7 @@ def test_streams_at_once_are_limited_and_come_back(start: Start) -> None:
     with pytest.raises(client.exceptions.ThrottlingException, match="concurrency_limit_spent"):
         client.converse_stream(modelId="keepstone.slow", messages=ASK)
     assert converse(gateway) == ""  # no stream
-    assert any("messageStop" in event for event in first["stream"])
+    assert any("messageStop" in event for event in list(first["stream"]))
     for event in client.converse_stream(modelId="keepstone.echo", messages=ASK)["stream"]:
         assert "contentBlockDelta" in event or event
 
@@ -136,7 +136,7 @@ def test_two_gateways_share_limits_through_valkey(start: Start, server: ValkeySe
     other = both[1].client()
     with pytest.raises(other.exceptions.ThrottlingException, match="concurrency_limit_spent"):
         other.converse_stream(modelId="keepstone.slow", messages=ASK)
-    assert any("messageStop" in event for event in held["stream"])
+    assert any("messageStop" in event for event in list(held["stream"]))
     clients = [each.client() for each in both]
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda number: asked(clients[number % 2]), range(30)))

@@ -36,6 +36,7 @@ class TestStrands:
         with environment(gateway.environment()):
             agent = Agent(model=BedrockModel(model_id=CLAUDE), tools=[weather], callback_handler=None)
             result = agent("what is the weather in Oslo?")
+        gateway.closes(agent.model.client)
         assert str(result).strip() == "It rains; write to {EMAIL}."
         assert "rain in Oslo, says {EMAIL}" in bedrock.requests[-1].body.decode()
         assert len(bedrock.requests) == 2
@@ -44,6 +45,7 @@ class TestStrands:
         with environment(gateway.environment()):
             agent = Agent(model=BedrockModel(model_id=CLAUDE), callback_handler=None)
             result = agent(f"pay {CARD}")
+        gateway.closes(agent.model.client)
         assert str(result).strip() == BLOCKED_TEXT
         assert result.stop_reason == "guardrail_intervened"
         assert bedrock.requests == []
@@ -61,6 +63,7 @@ class TestLangChainOnOpenAI:
             asked = chat.bind_tools([send_mail]).invoke("send it")
             answer = chat.invoke("hello")
             pieces = list(chat.stream("hello"))
+        gateway.closes(chat.root_client)
         assert [(call["name"], call["args"]) for call in asked.tool_calls] == [
             ("send_mail", {"to": "{EMAIL}"})
         ]

@@ -61,7 +61,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, control: ControlSimulator)
 def bedrock(gateway: GatewayProcess, token: str | None = None) -> Any:
     """An unmodified client of the control plane, set by environment only."""
     with environment(gateway.environment(token) | {"AWS_ENDPOINT_URL_BEDROCK": gateway.url}):
-        return boto3.Session().client("bedrock", config=Config(retries={"total_max_attempts": 1}))
+        client = boto3.Session().client("bedrock", config=Config(retries={"total_max_attempts": 1}))
+    gateway.closes(client)
+    return client
 
 
 def ids(found: Any) -> list[str]:

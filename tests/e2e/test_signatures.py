@@ -66,7 +66,7 @@ class TestClients:
             answer = client.converse(modelId=MODEL, messages=user("hello"))
             assert said(answer)
             stream = client.converse_stream(modelId=MODEL, messages=user("hello"))["stream"]
-            assert any("contentBlockDelta" in event for event in stream)
+            assert any("contentBlockDelta" in event for event in list(stream))
             odd = client.converse(modelId="keepstone.x:0", messages=user("a colon in the path"))
             assert said(odd)
             client.close()

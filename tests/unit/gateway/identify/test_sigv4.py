@@ -30,9 +30,18 @@ def signed(path="/model/a%3A1/converse", body=b"{}", headers=None, region="us-ea
 
 
 def judged(request, now=None, verifier=VERIFIER):
-    moment = now if now is not None else datetime.now(UTC).timestamp()
+    """Return what a verifier says of a request, at the time it was signed if no other is given."""
+    moment = now if now is not None else signed_at(request)
     claimed = verifier.claimed(request, moment)
     return claimed if isinstance(claimed, Decision) else verifier.verify(request, claimed, SECRET)
+
+
+def signed_at(request):
+    stamp = request.headers.get(b"x-amz-date", b"").decode()
+    try:
+        return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return datetime.now(UTC).timestamp()
 
 
 def code(found):
