@@ -1,5 +1,6 @@
 """Requests that no honest client sends: hostile bodies and heads, smuggling, slowness, crowds."""
 
+import gzip
 import json
 import random
 import re
@@ -191,6 +192,16 @@ class TestSizes:
             assert time.monotonic() - started < 1
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"request_too_large" in answer
+
+    @pytest.mark.parametrize("path", [PATH, "/v1/chat/completions", "/v1/messages"])
+    def test_a_bomb_is_not_unpacked(self, gateway: GatewayProcess, path: str) -> None:
+        bomb = gzip.compress(b" " * 100_000_000)
+        started = time.monotonic()
+        status, _, answer = gateway.post(path, bomb, {"content-encoding": "gzip"})
+        assert status == 400
+        assert b"compressed" in answer
+        assert time.monotonic() - started < 2
+        is_well(gateway)
 
     def test_more_than_allowed_by_chunks(self, gateway: GatewayProcess) -> None:
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"

@@ -157,7 +157,7 @@ def parse(call: Call, stores: Stores) -> Decision | None:
             call.counted = unwrap(call.document)
             call.document = call.counted.document
     except RequestError as error:
-        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+        return _malformed(call, error)
     return guard(call, stores)
 
 
@@ -167,7 +167,7 @@ def translate(call: Call, stores: Stores) -> Decision | None:
     try:
         taken = call.dialect.take(call.body, call.headers)
     except RequestError as error:
-        return Decision.refuse(ReasonCode.REQUEST_MALFORMED, error.message)
+        return _malformed(call, error)
     call.route = routes.Route(taken.operation, taken.model_id)
     call.document = taken.document
     if taken.operation is Operation.COUNT_TOKENS:
@@ -175,6 +175,14 @@ def translate(call: Call, stores: Stores) -> Decision | None:
     asked = Asked(call.id, taken.model_id, call.wall_ns // 1_000_000_000)
     call.spoken = body_in_dialect(taken.operation, taken.model_id, taken.writer(asked))
     return None
+
+
+def _malformed(call: Call, error: RequestError) -> Decision:
+    """Refuse a body that cannot be read; a compressed one is never unpacked, so no small one becomes huge."""
+    message = error.message
+    if call.headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        message = "the body is compressed (`content-encoding`), expected it as it is"
+    return Decision.refuse(ReasonCode.REQUEST_MALFORMED, message)
 
 
 def guard(call: Call, stores: Stores) -> Decision | None:
