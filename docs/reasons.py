@@ -223,6 +223,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "The record could not be made durable, so the answer was not released.",
         "Free disk space, or check the disk and restart (docs/operations.md).",
     ),
+    Code.LEDGER_UNCOPIED: (
+        "More records than `record.store.most_behind` are not in the copy yet, and the policy says `refuse`.",
+        "Look at the gateway's log: the bucket, the network or the credentials (docs/ledger.md).",
+    ),
     Code.CONTENT_UNAVAILABLE: (
         "The policy keeps content, and it could not be sealed or stored, so the answer was not released.",
         "Look at the gateway's log: the disk or the keys; or set `retention.content_failure: proceed`.",
@@ -337,6 +341,6 @@ REFUSED_AT: tuple[tuple[str, tuple[Code, ...]], ...] = (
         ),
     ),
     ("record", (Code.LEDGER_UNAVAILABLE, Code.CONTENT_UNAVAILABLE)),
-    ("any", (Code.OVERLOADED, Code.SHUTTING_DOWN, Code.CALLER_LEFT, Code.INTERNAL)),
+    ("any", (Code.LEDGER_UNCOPIED, Code.OVERLOADED, Code.SHUTTING_DOWN, Code.CALLER_LEFT, Code.INTERNAL)),
 )
 """The codes in the order in which a call can meet them; a test proves that each stands once."""

@@ -16,6 +16,7 @@ from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
 from keepstone.aws.model_lists import ModelLists
+from keepstone.aws.s3_objects import S3Objects
 from keepstone.core.clock import Clock, SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError, UsageError
 from keepstone.core.keyed_hash import KeyedHash
@@ -25,6 +26,7 @@ from keepstone.gateway.alerts import AlertLog
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.consents import ConsentFile
+from keepstone.gateway.copying import Copier, CopyGate
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.identify.certificate import CertificateRules
 from keepstone.gateway.identify.code_flow import SignIn
@@ -49,7 +51,9 @@ from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Guardrail
 from keepstone.ledger.disk import Disk
 from keepstone.ledger.key import LedgerKey
+from keepstone.ledger.note import Verifier
 from keepstone.ledger.notices import fulfil, pending
+from keepstone.ledger.outside.replicate import LedgerCopy
 from keepstone.ledger.retention import remove_old
 from keepstone.ledger.subject_keys import EnvelopeKeyFile, SubjectKeys
 from keepstone.ledger.vault import Vault
@@ -62,7 +66,7 @@ from keepstone.policy.load import load
 from keepstone.policy.schema import upstreams as schema
 from keepstone.policy.schema.callers import ConsoleLogin
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.record import Durability
+from keepstone.policy.schema.record import Durability, S3Store
 from keepstone.store.access_keys import AccessKeySecrets, load_or_create
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
@@ -94,6 +98,8 @@ class Service:
     key_sources: KeySourceCache
     shared: SharedRates | None = None
     telemetry: "Exporter | None" = None
+    copier: Copier | None = None
+    copy_gate: CopyGate | None = None
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -156,6 +162,15 @@ class Service:
             await self.record(notice.event, notice.detail)
             await asyncio.to_thread(Disk().remove, path)
 
+    async def copy(self) -> None:
+        """Keep the ledger's copy up to date where the policy wants one, until cancelled."""
+        tasks = []
+        if self.copy_gate is not None:
+            tasks.append(self.copy_gate.run(lambda: self.ledger.size))
+        if self.copier is not None:
+            tasks.append(self.copier.run())
+        await asyncio.gather(*tasks)
+
     async def close(self) -> None:
         """Record the end, then close the ledger, the upstreams and the database."""
         try:
@@ -163,6 +178,8 @@ class Service:
         finally:
             await self.keeper.close()
             await asyncio.to_thread(self.ledger.close)
+            if self.copier is not None:
+                await self.copier.close()
             for _, upstream in self.upstreams.values():
                 await upstream.close()
             for source in self.key_sources.values():
@@ -231,6 +248,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         shared,
         telemetry,
     )
+    if bounds.store is not None:
+        service.copier, service.copy_gate = build_copy(bounds.store, settings, whole, gateway, metrics)
     gateway.cache = build_cache(policy, None, metrics, clock)
     gateway.sessions = SessionPages(sealer, EndedSessions(database), service.record, time.time)
     detail = {"version": __version__, "durability": bounds.durability.value}
@@ -240,6 +259,26 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         detail["repaired"] = ledger.repaired
     await service.record("gateway.started", detail)
     return service
+
+
+def build_copy(
+    store: S3Store, settings: Settings, key: LedgerKey, gateway: Gateway, metrics: Metrics
+) -> tuple[Copier | None, CopyGate | None]:
+    """Return what copies the ledger, in the first worker only, and what refuses calls if wanted."""
+    objects = S3Objects(
+        store.bucket,
+        store.prefix,
+        region=store.region,
+        endpoint=store.endpoint_url,
+        lock_days=store.lock_days or 0,
+    )
+    state, copier, gate = settings.home / "copied.json", None, None
+    if not settings.worker:
+        copy = LedgerCopy(settings.ledger, Verifier.parse(key.verifier), objects)
+        copier = Copier(copy, metrics, seconds(store.interval), state)
+    if store.when_behind == "refuse":
+        gate = CopyGate(gateway, settings.shard, store.most_behind, objects.where, state)
+    return copier, gate
 
 
 def build_cache(

@@ -27,7 +27,7 @@ class S3Sink:
         self.bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._lock_days = lock_days
-        self._client = _client(region, endpoint)
+        self._client = client(region, endpoint)
 
     def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
         """Write an object; S3 checks its SHA-256 and shows it whole or not at all."""
@@ -39,7 +39,7 @@ class S3Sink:
             self._client.put_object(Bucket=self.bucket, Key=self._prefix + key, Body=data, **arguments)
         except _REFUSALS as error:
             raise LedgerError(
-                f"cannot write `s3://{self.bucket}/{self._prefix}{key}`: {_told(error)}",
+                f"cannot write `s3://{self.bucket}/{self._prefix}{key}`: {told(error)}",
                 hint="the identity needs s3:PutObject, and s3:PutObjectRetention for `--lock-days`",
             ) from error
 
@@ -52,18 +52,22 @@ class S3Sink:
             if error.response.get("Error", {}).get("Code") in _ABSENT:
                 return None
             raise LedgerError(
-                f"cannot read `s3://{self.bucket}/{self._prefix}{key}`: {_told(error)}",
+                f"cannot read `s3://{self.bucket}/{self._prefix}{key}`: {told(error)}",
                 hint="the identity needs s3:GetObject, and s3:ListBucket to tell a missing object",
             ) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise LedgerError(f"cannot read from `s3://{self.bucket}`: {_told(error)}") from error
+            raise LedgerError(f"cannot read from `s3://{self.bucket}`: {told(error)}") from error
         return body
 
 
-def _client(region: str, endpoint: str) -> Any:
+def client(region: str, endpoint: str, *, attempts: int = 5, patience: tuple[float, float] = (60, 60)) -> Any:
+    """Return botocore's client of S3; `patience` is for connecting and for an answer, in seconds."""
     session = botocore.session.Session()
     config = botocore.config.Config(
-        retries={"total_max_attempts": 5, "mode": "standard"},
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        connect_timeout=patience[0],
+        read_timeout=patience[1],
+        max_pool_connections=16,
         s3={"addressing_style": "path"} if endpoint else {},
     )
     try:
@@ -71,10 +75,10 @@ def _client(region: str, endpoint: str) -> Any:
             "s3", region_name=region or None, endpoint_url=endpoint or None, config=config
         )
     except botocore.exceptions.BotoCoreError as error:
-        raise LedgerError(f"S3 cannot be used: {_told(error)}", hint="set AWS_REGION") from error
+        raise LedgerError(f"S3 cannot be used: {told(error)}", hint="set AWS_REGION") from error
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Return the service's own code, or the kind of error; its text may quote credentials."""
     if isinstance(error, botocore.exceptions.ClientError):
         return str(error.response.get("Error", {}).get("Code", "refused"))

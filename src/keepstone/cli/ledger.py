@@ -1,33 +1,27 @@
 """`keepstone ledger`: look at the record, verify it, prove a single entry of it to somebody else."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepstone.cli import ledger_content, ledger_hold
+from keepstone.cli import ledger_content, ledger_hold, ledger_outside
 from keepstone.cli.ledger_export import export, query, serve_trail
+from keepstone.cli.ledger_verify import verify
 from keepstone.cli.on_record import by_option, ledger_option
 from keepstone.cli.output import emit, format_option, talk
+from keepstone.cli.places import read_key
 from keepstone.core.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from keepstone.ledger.record import ExchangeRecord
-    from keepstone.ledger.walk import Progress
     from keepstone.ledger.whole import Address, WholeReader
 
 # Imports of the ledger stand inside the commands: `keepstone --help` must not wait for cryptography.
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_FINDINGS, _UNKNOWN = 1, 3
+_FINDINGS = 1
 _COLUMNS = ("index", "time", "kind", "id", "principal", "operation", "model", "outcome", "reason", "status")
-
-
-_key_option = click.option(
-    "--key", metavar="VKEY|FILE", help="The log's verifier key, or the file that holds it."
-)
 
 
 def _require_reason(reason: str | None) -> None:
@@ -48,72 +42,17 @@ def ledger() -> None:
     """Show, verify, prove and export the record of every call; read, hold and erase kept content."""
 
 
-for _each in (export, query, serve_trail, ledger_content.erase, ledger_content.prune, ledger_hold.hold):
+for _each in (
+    verify,
+    export,
+    query,
+    serve_trail,
+    ledger_outside.restore,
+    ledger_content.erase,
+    ledger_content.prune,
+    ledger_hold.hold,
+):
     ledger.add_command(_each)
-
-
-@ledger.command(
-    epilog="""\b
-Example:
-  keepstone ledger verify
-  keepstone ledger verify --key /safe/ledger.vkey --since /safe/checkpoint
-
-\b
-Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not be told."""
-)
-@ledger_option
-@_key_option
-@click.option(
-    "--since",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint or view kept from earlier; the log must begin with what it covers.",
-)
-@format_option
-def verify(directory: Path, key: str | None, since: Path | None, output_format: str) -> int:
-    """Recompute the whole ledger from its records and say whether anything was changed."""
-    from keepstone.ledger.verdict import Verdict
-    from keepstone.ledger.verify_all import total, verify_all
-
-    _require(directory)
-    vkey, beside = _verifier(key, directory)
-    earlier = since.read_text("utf-8", "replace") if since else None
-    whole = verify_all(directory, vkey, since=earlier, progress=_progress())
-    outcome = total(whole)
-    notes = [*outcome.notes, *([beside] if beside else [])]
-    logs = {
-        name: {"verdict": each.verdict.value, "size": each.size, "root": each.root.hex()}
-        for name, each in whole.logs.items()
-    }
-    if output_format == "json":
-        problems = [{"what": each.what, "start": each.start, "stop": each.stop} for each in outcome.problems]
-        emit(
-            {
-                "verdict": outcome.verdict.value,
-                "reason": outcome.reason,
-                "size": outcome.size,
-                "root": outcome.root.hex(),
-                "checked": outcome.checked,
-                "pruned": outcome.pruned,
-                "signatures": outcome.signatures,
-                "problems": problems,
-                "notes": notes,
-                "logs": logs,
-            },
-            "json",
-        )
-    else:
-        emit([{"records": each.range, "problem": each.what} for each in outcome.problems])
-        click.echo(f"{outcome.verdict.value}: {outcome.reason}")
-        counts = f"{outcome.size} records, {outcome.checked} recomputed, {outcome.signatures} signatures"
-        if len(whole.logs) == 1:
-            click.echo(f"{counts}, root {outcome.root.hex()}")
-        else:
-            click.echo(f"{counts}, in {len(whole.logs)} logs")
-            for name, log in logs.items():
-                click.echo(f"  {name}: {log['verdict']}, {log['size']} records, root {log['root']}")
-        for each in notes:
-            talk(f"note: {each}")
-    return {Verdict.PASS: 0, Verdict.FAIL: _FINDINGS, Verdict.NOT_EVALUATED: _UNKNOWN}[outcome.verdict]
 
 
 @ledger.command(
@@ -222,7 +161,7 @@ def check_proof(file: Path, key: str, output_format: str) -> int:
     from keepstone.ledger.note import Verifier
     from keepstone.ledger.proof import parse
 
-    verifier = Verifier.parse(_read_key(key))
+    verifier = Verifier.parse(read_key(key))
     try:
         proof = parse(file.read_text("utf-8", "replace"))
         checkpoint = proof.check(verifier)
@@ -240,38 +179,6 @@ def check_proof(file: Path, key: str, output_format: str) -> int:
 def _require(directory: Path) -> None:
     if not directory.is_dir():
         raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
-
-
-def _verifier(key: str | None, directory: Path) -> tuple[str | None, str]:
-    """Return the key to verify with, and a warning when it is not one that the caller brought along."""
-    if key is not None:
-        return _read_key(key), ""
-    beside = directory.parent / "keys" / "ledger.vkey"
-    if not beside.exists():
-        return None, ""
-    return beside.read_text("ascii", "replace").strip(), (
-        f"the key was taken from `{beside}`, beside the ledger: whoever can rewrite both could forge a log "
-        "that passes; keep a copy of the key elsewhere and give it with `--key`"
-    )
-
-
-def _read_key(key: str) -> str:
-    if "+" in key:
-        return key
-    try:
-        return Path(key).read_text("ascii", "replace").strip()
-    except OSError as error:
-        raise UsageError(f"the key file `{key}` cannot be read") from error
-
-
-def _progress() -> "Progress":
-    """Return a callback that keeps one line on a terminal up to date, and says nothing elsewhere."""
-
-    def line(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done == total or done % 25_600 == 0):
-            click.echo(f"\r{done} of {total} records", nl=done == total, err=True)
-
-    return line
 
 
 def _locate(reader: "WholeReader", which: str) -> "list[Address]":

@@ -91,6 +91,7 @@ class ReasonCode(StrEnum):
     ANSWERED_FROM_CACHE = "answered_from_cache"
     # record, run
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    LEDGER_UNCOPIED = "ledger_uncopied"
     CONTENT_UNAVAILABLE = "content_unavailable"
     OVERLOADED = "overloaded"
     SHUTTING_DOWN = "shutting_down"

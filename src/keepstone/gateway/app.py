@@ -49,6 +49,7 @@ class Gateway:
         self.active = active
         self.draining = False  # new calls are refused
         self.leaving = False  # new calls are served, but should go elsewhere
+        self.uncopied = ""  # why new calls are refused until the ledger's copy has caught up
         self.scrape: Scrape | None = None
         self.sessions: SessionPages | None = None
         self._stores = stores
@@ -128,7 +129,7 @@ class Gateway:
 
     def _unready(self) -> str:
         """Return why no call should come here at the moment, empty when all is well."""
-        return "draining" if self.draining or self.leaving else self._recorder.failure
+        return "draining" if self.draining or self.leaving else self._recorder.failure or self.uncopied
 
     @property
     def in_flight(self) -> int:
@@ -202,6 +203,8 @@ class Gateway:
     def _overload(self) -> Decision | None:
         if self.draining:
             return Decision.refuse(ReasonCode.SHUTTING_DOWN, "the gateway is shutting down")
+        if self.uncopied:
+            return Decision.refuse(ReasonCode.LEDGER_UNCOPIED, self.uncopied)
         bound = self.active.policy.gateway.max_in_flight
         if self._in_flight > bound:
             return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")

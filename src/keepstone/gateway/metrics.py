@@ -183,6 +183,12 @@ class Metrics:
         self.store = cache(counter("store_outages", "what an unanswered database led to", "effect").labels)
         self.spans = cache(counter("telemetry_spans", "spans for the collector", "outcome").labels)
         self.unkept = counter("content_not_kept", "calls that went on although their content was not kept")
+        self.copy_behind = gauge(
+            "ledger_copy_behind_records", "published records that the copy does not hold"
+        )
+        self.copy_failures = counter(
+            "ledger_copy_failures", "attempts to copy the ledger that failed", "code"
+        )
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:

@@ -21,7 +21,7 @@ _REGION_IN_HOST = re.compile(
 
 def bedrock_faults(upstream: BedrockUpstream, path: Path) -> Iterator[Fault]:
     """Yield what is wrong with the way to Bedrock."""
-    yield from _aws_url_faults(upstream.endpoint_url, upstream.region, (*path, "endpoint_url"))
+    yield from aws_url_faults(upstream.endpoint_url, upstream.region, (*path, "endpoint_url"))
     if upstream.fips and upstream.endpoint_url:
         message = "`fips` and `endpoint_url` exclude each other"
         yield Fault((*path, "fips"), message, "name the FIPS endpoint in `endpoint_url`")
@@ -38,10 +38,10 @@ def _role_faults(role: AssumeRole, region: str, path: Path) -> Iterator[Fault]:
     if not parse_duration(SHORTEST_ROLE) <= duration <= parse_duration(LONGEST_ROLE):
         message = f"expected `{SHORTEST_ROLE}` to `{LONGEST_ROLE}`, got `{role.duration}`"
         yield Fault((*path, "duration"), message)
-    yield from _aws_url_faults(role.sts_endpoint_url, region, (*path, "sts_endpoint_url"))
+    yield from aws_url_faults(role.sts_endpoint_url, region, (*path, "sts_endpoint_url"))
 
 
-def _aws_url_faults(url: str, region: str, path: Path) -> Iterator[Fault]:
+def aws_url_faults(url: str, region: str, path: Path) -> Iterator[Fault]:
     """Yield what is wrong with the URL of an AWS service."""
     faults = list(url_faults(url, path))
     for fault in faults:

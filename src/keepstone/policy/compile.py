@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
+from msgspec import structs
+
 from keepstone.core.decision import Decision
 from keepstone.core.exchange import ClassSource, DataClass, Operation
 from keepstone.core.principal import Principal
@@ -24,7 +26,7 @@ from keepstone.policy.routing import route_rules
 from keepstone.policy.rules import CallFacts, ModelRoute, Place, Trial, compile_roles
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
-from keepstone.policy.schema.record import Content, Durability, Retention
+from keepstone.policy.schema.record import Content, Durability, Retention, S3Store
 from keepstone.policy.schema.upstreams import BedrockUpstream, Model
 from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
@@ -74,10 +76,11 @@ class ContentRule:
 
 @dataclass(frozen=True, slots=True)
 class RecordBounds:
-    """When an answer may leave, and the most that a crash may lose."""
+    """When an answer may leave, the most that a crash may lose, and where a copy is kept (days filled in)."""
 
     durability: Durability
     window_ns: int
+    store: S3Store | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
             document.retention.ledger_days * parse_duration("1d"),
             document.retention.content_days,
         ),
-        record=RecordBounds(document.record.durability, parse_duration(document.record.window)),
+        record=_record(document),
         stale_for_ns=parse_duration(document.store.stale_for),
         content=_content(document.retention),
         gateway=GatewayBounds(
@@ -309,6 +312,13 @@ def _beside(
         rules=replace(route.rules, quotas=None, hedge_after_s=None),
         places=tuple(_place(document, each) for each in names),
     )
+
+
+def _record(document: Policy) -> RecordBounds:
+    record, store = document.record, document.record.store
+    if store is not None and store.lock_days is None:
+        store = structs.replace(store, lock_days=document.retention.ledger_days)
+    return RecordBounds(record.durability, parse_duration(record.window), store)
 
 
 def _content(retention: Retention) -> ContentRule | None:

@@ -28,7 +28,7 @@ from keepstone.policy.schema.guardrails import (
 )
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
-from keepstone.policy.schema.record import Content, Durability
+from keepstone.policy.schema.record import Content, Durability, S3Store
 from keepstone.policy.schema.store import Store
 from keepstone.policy.schema.transforms import (
     AddSystem,
@@ -339,6 +339,8 @@ def _counting(policy: Policy) -> Iterator[str]:
 def _record(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.STRICT:
         yield "An answer leaves only after its record is on disk."
+    if policy.record.store is not None:
+        yield from _store(policy.record.store, policy.retention.ledger_days)
     retention = policy.retention
     if retention.content is Content.NONE:
         yield f"Records are kept {retention.ledger_days} days; texts of calls are not stored."
@@ -360,6 +362,15 @@ def _record(policy: Policy) -> Iterator[str]:
         yield f"A call that names no subject {verb}."
     if retention.content_failure == "refuse":
         yield "A call whose content cannot be kept is refused."
+
+
+def _store(store: S3Store, days: int) -> Iterator[str]:
+    yield (
+        f"Every {store.interval} what was published is copied to `s3://{store.bucket}/{store.prefix}` and "
+        f"locked there for {store.lock_days or days} days."
+    )
+    if store.when_behind == "refuse":
+        yield f"Calls are refused while more than {store.most_behind} records of a log are not copied."
 
 
 def _limit_gaps(policy: Policy) -> Iterator[str]:
@@ -391,6 +402,8 @@ def _gaps(policy: Policy) -> Iterator[str]:
 def _record_gaps(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.BOUNDED:
         yield f"A crash can lose the record of the last {policy.record.window}."
+    if policy.record.store is not None and policy.record.store.when_behind == "go-on":
+        yield "The copy of the record may fall behind without limit; a metric says how far."
     if policy.store.stale_for != Store().stale_for:
         yield f"A revoked key may work for {policy.store.stale_for} while a shared database does not answer."
     if policy.retention.content is Content.ENCRYPTED and policy.retention.content_failure == "proceed":

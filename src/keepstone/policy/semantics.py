@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import re2
 
 from keepstone.core.exchange import DataClass
-from keepstone.policy.bedrock_endpoint import bedrock_faults, url_faults
+from keepstone.policy.bedrock_endpoint import aws_url_faults, bedrock_faults, url_faults
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.personas import PERSONAS
@@ -37,6 +37,7 @@ from keepstone.policy.shape import nearest
 _LONGEST_WINDOW = "31d"
 _LONGEST_STALE = "1h"
 _LONGEST_BOUNDED_LOSS = "1s"
+_LONGEST_INTERVAL = "1h"
 
 
 def faults_of_meaning(policy: Policy) -> Iterator[Fault]:
@@ -361,6 +362,21 @@ def _bounds_agree(policy: Policy) -> Iterator[Fault]:
         yield Fault(("store", "stale_for"), f"expected at most `{_LONGEST_STALE}`, got `{stale_for}`")
 
 
+def _copies_are_sound(policy: Policy) -> Iterator[Fault]:
+    store = policy.record.store
+    if store is None:
+        return
+    path = ("record", "store")
+    yield from aws_url_faults(store.endpoint_url, store.region, (*path, "endpoint_url"))
+    if parse_duration(store.interval) > parse_duration(_LONGEST_INTERVAL):
+        message = f"expected at most `{_LONGEST_INTERVAL}`, got `{store.interval}`"
+        yield Fault((*path, "interval"), message)
+    if store.lock_days is not None and store.lock_days < policy.retention.ledger_days:
+        yield _warning(
+            (*path, "lock_days"), "records of the copy can be deleted before `retention.ledger_days` are over"
+        )
+
+
 CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _models_name_known_things,
     _model_ids_are_unique,
@@ -381,4 +397,5 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     *CALLER_CHECKS,
     residency_faults,
     _content_has_subjects,
+    _copies_are_sound,
 )

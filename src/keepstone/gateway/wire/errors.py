@@ -119,6 +119,7 @@ _BY_NAME: Mapping[str, tuple[ReasonCode, ...]] = {
         ReasonCode.UPSTREAM_UNAVAILABLE,
         ReasonCode.UPSTREAM_RESTS,
         ReasonCode.LEDGER_UNAVAILABLE,
+        ReasonCode.LEDGER_UNCOPIED,
         ReasonCode.CONTENT_UNAVAILABLE,
         ReasonCode.RATES_UNAVAILABLE,
         ReasonCode.OVERLOADED,

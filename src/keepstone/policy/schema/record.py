@@ -56,8 +56,33 @@ class Durability(StrEnum):
     BOUNDED = "bounded"
 
 
+class S3Store(Closed, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
+    """A bucket with Object Lock that keeps a copy of all that the ledger publishes."""
+
+    bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*)?$")] = ""
+    region: Annotated[str, Meta(description="absent: that of the AWS environment")] = ""
+    endpoint_url: Annotated[
+        str, Meta(pattern=r"^(https?://.*)?$", description="instead of the region's own, such as PrivateLink")
+    ] = ""
+    lock_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        Meta(description="COMPLIANCE retention of each object; absent: `ledger_days`"),
+    ] = None
+    interval: Annotated[Duration, Meta(description="how often what was published is copied")] = "30s"
+    when_behind: Annotated[
+        Literal["go-on", "refuse"],
+        Meta(description="while more than `most_behind` records are not copied: go on, or refuse calls"),
+    ] = "go-on"
+    most_behind: Annotated[int, Meta(ge=1, le=1_000_000_000, description="for each log")] = 100_000
+
+
 class Record(Closed, frozen=True, kw_only=True):
-    """How the ledger is written."""
+    """How the ledger is written, and where its copy lies."""
 
     durability: Durability = Durability.STRICT
     window: Annotated[Duration, Meta(description="`bounded`: the most that a crash can lose")] = "10ms"
+    store: Annotated[
+        S3Store | None,
+        Meta(description="where a copy is kept; the log on this disk is what answers wait for"),
+    ] = None

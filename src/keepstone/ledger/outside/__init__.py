@@ -1,0 +1,1 @@
+"""What of a ledger lies elsewhere: a locked copy, anchored checkpoints, witnesses."""
