@@ -60,6 +60,8 @@ class TestConverse:
         record = gateway.record(answer["ResponseMetadata"]["RequestId"])
         assert (record["operation"], record["model"], record["outcome"]) == ("Converse", model, "allow")
         assert record["tokens"]["output"] == answer["usage"]["outputTokens"]
+        assert record["client"]["address"] == "127.0.0.1"
+        assert record["client"]["agent"].startswith("Boto3/")
 
     def test_what_goes_in_is_masked(self, client: Any, remote: tuple[str, Simulator]) -> None:
         model, upstream = remote

@@ -1,6 +1,7 @@
 """The record stage: turns a call into its record and waits until that is durable."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,7 +12,9 @@ from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.trials import arm_of
 from keepstone.ledger.record import (
+    NO_CLIENT,
     Caller,
+    Client,
     Content,
     Cost,
     ExchangeRecord,
@@ -50,6 +53,11 @@ class _Closed:
     def submit(self, entries: Sequence[tuple[bytes, object]]) -> None:
         """Refuse."""
         raise self.failure
+
+
+MOST_AGENT = 160
+_UNTOLD = re.compile(r"[^A-Za-z0-9 ._/()#;:,+-]")
+"""What no program's name holds: a caller may write anything there."""
 
 
 class Recorder:
@@ -141,7 +149,7 @@ class Recorder:
         return ExchangeRecord(
             kind=kind,
             id=call.id,
-            time=_rfc3339(call.wall_ns),
+            time=_rfc3339(call.wall_ns if kind != "closed" else call.wall_ns + now_ns - call.started_ns),
             principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
             operation=route.operation if route else call.unserved,
             model=(route.model_id or route.guardrail_id) if route and principal.id else "",
@@ -177,6 +185,7 @@ class Recorder:
             content=Content(
                 self._commit(call.body) if call.body else "", self._commit(call.answer) if call.answer else ""
             ),
+            client=_client(call) if call.active.policy.document.record.client else NO_CLIENT,
             protocol=call.dialect.name if call.dialect else "",
             sealed=call.sealed,
             bytes=Sizes(len(call.body), call.answer_bytes or len(call.answer)),
@@ -191,6 +200,17 @@ def _settle(waiters: Sequence[object], error: LedgerError | None) -> None:
                 future.set_result(None)
             else:
                 future.set_exception(error)
+
+
+def _client(call: Call) -> Client:
+    """Return who connected: the peer's address as the system names it, never one that a header claims."""
+    peer = call.scope.get("client")
+    return _described(peer[0] if peer else "", call.headers.get(b"user-agent", b""))
+
+
+@lru_cache(maxsize=1024)
+def _described(address: str, agent: bytes) -> Client:
+    return Client(address, _UNTOLD.sub("?", agent[:MOST_AGENT].decode("latin-1")))
 
 
 def _rfc3339(wall_ns: int) -> str:

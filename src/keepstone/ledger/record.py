@@ -109,6 +109,16 @@ NOTHING_SEALED = Sealed()
 """What stands in a record without kept content: the very object, so that it is left out of the bytes."""
 
 
+class Client(Struct, frozen=True, omit_defaults=True):
+    """Where a call came from: the address that connected, and what its program calls itself."""
+
+    address: str = ""
+    agent: str = ""
+
+
+NO_CLIENT = Client()
+
+
 class Sizes(Struct, frozen=True, omit_defaults=True):
     """Lengths of the bodies in bytes."""
 
@@ -150,6 +160,7 @@ class ExchangeRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     content: Content = Content()
     sealed: Sealed = NOTHING_SEALED
     bytes: Sizes = Sizes()
+    client: Client = NO_CLIENT
     protocol: str = ""
     event: str = ""
     detail: dict[str, str] = {}

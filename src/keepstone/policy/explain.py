@@ -339,6 +339,8 @@ def _counting(policy: Policy) -> Iterator[str]:
 def _record(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.STRICT:
         yield "An answer leaves only after its record is on disk."
+    if not policy.record.client:
+        yield "Records do not say from which address a call came."
     if policy.record.store is not None:
         yield from _store(policy.record.store, policy.retention.ledger_days)
     retention = policy.retention

@@ -148,3 +148,34 @@ def test_times_are_rfc_3339_with_microseconds(moment, nanoseconds):
     assert len(text) == 27
     assert text.endswith("Z")
     assert datetime.fromisoformat(text) == aware
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        (b"Boto3/1.43 md/Botocore#1.43", "Boto3/1.43 md/Botocore#1.43"),
+        (b'x\r\n\x1b[31m<b>\xff"', "x????31m?b???"),
+        (b"a" * 500, "a" * 160),
+    ],
+    ids=["a program", "what a terminal would obey", "without end"],
+)
+def test_where_a_call_came_from(agent, told):
+    async def use(recorder, _log):
+        call = admitted(Operation.CONVERSE, "any")
+        call.scope = {"client": ("192.0.2.7", 4711)}
+        call.headers[b"user-agent"] = agent
+        return recorder._describe(call, "exchange", call.started_ns)
+
+    client = recording(use).client
+    assert (client.address, len(client.agent)) == ("192.0.2.7", len(told))
+    assert client.agent == told
+
+
+def test_a_stream_s_end_has_its_own_time():
+    async def use(recorder, _log):
+        call = admitted(Operation.CONVERSE_STREAM, "any")
+        later = call.started_ns + 2_500_000_000
+        return [recorder._describe(call, kind, later).time for kind in ("opened", "closed")]
+
+    opened, closed = map(datetime.fromisoformat, recording(use))
+    assert closed - opened == timedelta(seconds=2.5)

@@ -47,7 +47,7 @@ def event_of(entry: Entry) -> Event:
         },
         "actor": _actor(record),
         "api": _api(record),
-        "src_endpoint": {"svc_name": "keepstone-gateway"},
+        "src_endpoint": {"ip": record.client.address} if record.client.address else {"svc_name": "unknown"},
         "unmapped": {k: v for k, v in msgspec.to_builtins(record).items() if k not in _MAPPED},
     }
     if record.reasons:

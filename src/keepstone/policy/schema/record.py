@@ -80,6 +80,9 @@ class S3Store(Closed, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
 class Record(Closed, frozen=True, kw_only=True):
     """How the ledger is written, and where its copy lies."""
 
+    client: Annotated[
+        bool, Meta(description="records say from which address a call came, and by which program")
+    ] = True
     durability: Durability = Durability.STRICT
     window: Annotated[Duration, Meta(description="`bounded`: the most that a crash can lose")] = "10ms"
     store: Annotated[
