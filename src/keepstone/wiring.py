@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from keepstone import __version__
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
 from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
+from keepstone.aws.kms import KmsKey
 from keepstone.aws.model_lists import ModelLists
 from keepstone.aws.s3_objects import S3Objects
 from keepstone.core.clock import Clock, SystemClock
@@ -49,13 +51,13 @@ from keepstone.gateway.upstreams.http import Origin
 from keepstone.gateway.upstreams.openai import OpenAIServer
 from keepstone.guard.compile import compile_guardrail
 from keepstone.guard.guardrail import Guardrail
-from keepstone.ledger.disk import Disk
+from keepstone.ledger.envelopes import Envelopes
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.note import Verifier
-from keepstone.ledger.notices import fulfil, pending
+from keepstone.ledger.notices import done, fulfil, taking
 from keepstone.ledger.outside.replicate import LedgerCopy
 from keepstone.ledger.retention import remove_old
-from keepstone.ledger.subject_keys import EnvelopeKeyFile, SubjectKeys
+from keepstone.ledger.subject_keys import SubjectKeys
 from keepstone.ledger.vault import Vault
 from keepstone.ledger.view import shard_folder
 from keepstone.ledger.writer import Ledger
@@ -66,7 +68,7 @@ from keepstone.policy.load import load
 from keepstone.policy.schema import upstreams as schema
 from keepstone.policy.schema.callers import ConsoleLogin
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.record import Durability, S3Store
+from keepstone.policy.schema.record import Durability, KmsEnvelope, S3Store
 from keepstone.store.access_keys import AccessKeySecrets, load_or_create
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
@@ -116,7 +118,10 @@ class Service:
             await self.record("policy.refused", {"file": str(self.settings.policy), "code": error.code})
             raise
         self.needs_restart = policy.record != self.durability
+        envelope = self.gateway.active.policy.document.retention.envelope
         self.gateway.active = active
+        if policy.document.retention.envelope != envelope:
+            await self.keeper.open_anew()
         self.keys.stale_for(policy.stale_for_ns)
         self.gateway.cache = build_cache(policy, self.gateway.cache, self.metrics, self.clock)
         for name, (_, upstream) in before.items():
@@ -157,10 +162,11 @@ class Service:
         await self.keeper.forget_destroyed()
         if self.settings.worker:
             return
-        for path, notice in await asyncio.to_thread(pending, self.settings.ledger):
-            await asyncio.to_thread(fulfil, notice, self.settings.subjects)
-            await self.record(notice.event, notice.detail)
-            await asyncio.to_thread(Disk().remove, path)
+        with taking(self.settings.ledger) as notices:
+            for path, notice in notices:
+                await asyncio.to_thread(fulfil, notice, self.settings.subjects)
+                await self.record(notice.event, notice.detail)
+                await asyncio.to_thread(done, path)
 
     async def copy(self) -> None:
         """Keep the ledger's copy up to date where the policy wants one, until cancelled."""
@@ -191,10 +197,15 @@ class Service:
                 await asyncio.to_thread(self.telemetry.close)
 
 
-def open_vault(settings: Settings, key: LedgerKey) -> Vault:
-    """Open the store of kept content with its keys."""
-    envelope = EnvelopeKeyFile(settings.keys)
-    return Vault(settings.ledger, key.name, SubjectKeys(settings.subjects, envelope))
+def open_vault(settings: Settings, key: LedgerKey, envelope: KmsEnvelope | None = None) -> Vault:
+    """Open the store of kept content with its keys, wrapped by the KMS key if there is one."""
+    service = KmsKey(envelope, key.name) if envelope else None
+    keys = SubjectKeys(
+        settings.subjects,
+        Envelopes(settings.keys, lambda: service),
+        age_s=seconds(envelope.cache) if envelope else math.inf,
+    )
+    return Vault(settings.ledger, key.name, keys)
 
 
 def read_policy(settings: Settings) -> CompiledPolicy:
@@ -228,7 +239,11 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     alerts = AlertLog(recorder, metrics, clock)
     shared = await open_shared_rates(settings, policy, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
-    keeper = Keeper(lambda: open_vault(settings, whole), metrics, whole.subject)
+    keeper = Keeper(
+        lambda: open_vault(settings, whole, gateway.active.policy.document.retention.envelope),
+        metrics,
+        whole.subject,
+    )
     gateway = Gateway(active, stores, recorder, keeper)
     gateway.telemetry = telemetry = build_telemetry(settings, metrics)
     sealer = Sealer(lambda: load_or_create(settings.keys / "sessions.key"))

@@ -69,6 +69,7 @@ Example:
 @click.option("--reason", help="Only records with this reason code.")
 @click.option("--content", is_flag=True, help="What is kept of the call ID; that you read it is recorded.")
 @by_option
+@ledger_content.policy_option
 @format_option
 def show(
     which: str | None,
@@ -79,6 +80,7 @@ def show(
     reason: str | None,
     content: bool,
     by: str,
+    policy_file: Path | None,
     output_format: str,
 ) -> int:
     """Show the newest records, or one by its request id or index; content only if it is asked for."""
@@ -88,7 +90,7 @@ def show(
     if content:
         if which is None:
             raise UsageError("`--content` needs the id of a call")
-        emit(ledger_content.reveal(directory, which, by), output_format)
+        emit(ledger_content.reveal(directory, which, by, policy_file), output_format)
         return 0
     _require_reason(reason)
     reader = WholeReader(directory)

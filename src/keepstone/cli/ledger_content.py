@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,19 @@ from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import LedgerError, UsageError
 from keepstone.core.settings import from_environment
 
+if TYPE_CHECKING:
+    from keepstone.ledger.ports import EnvelopeKey
+    from keepstone.policy.schema.record import Retention
+
 _FINDINGS = 1
+
+
+policy_option = click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    help="The policy document.  [default: KEEPSTONE_POLICY, keepstone.yaml]",
+)
 
 
 @click.command(
@@ -62,7 +74,7 @@ Example:
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--days", type=click.IntRange(1), help="Age of records.  [default: the policy's]")
 @click.option("--content-days", type=click.IntRange(1), help="Age of content.  [default: the policy's]")
-@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
+@policy_option
 @by_option
 @ledger_option
 @format_option
@@ -85,8 +97,8 @@ def prune(
 
     settings, key = opened_key(directory)
     if days is None or content_days is None:
-        bounds = _bounds(policy_file)
-        days, content_days = days or bounds[0], content_days or bounds[1]
+        bounds = _retention(policy_file)
+        days, content_days = days or bounds.ledger_days, content_days or bounds.content_days
     removed = remove_old(directory, key, datetime.now(UTC), (days, content_days), dry_run=dry_run)
     if not dry_run and (removed.records or removed.parts):
         put_on_record(settings, key, Notice("ledger.pruned", {**removed.detail, "by": by}))
@@ -96,23 +108,31 @@ def prune(
     return 0
 
 
-def _bounds(policy_file: Path | None) -> tuple[int, int]:
+def _retention(policy_file: Path | None) -> "Retention":
     from keepstone.policy.load import load
 
     settings = from_environment()
-    retention = load(policy_file or settings.policy, settings.environment).document.retention
-    return retention.ledger_days, retention.content_days
+    return load(policy_file or settings.policy, settings.environment).document.retention
 
 
-def reveal(directory: Path, which: str, by: str) -> dict[str, Any]:
+def _service(policy_file: Path | None, log: str) -> "EnvelopeKey | None":
+    """Return the KMS key of the policy; it is asked only for what KMS has wrapped."""
+    from keepstone.aws.kms import KmsKey
+
+    envelope = _retention(policy_file).envelope
+    return KmsKey(envelope, log) if envelope else None
+
+
+def reveal(directory: Path, which: str, by: str, policy_file: Path | None) -> dict[str, Any]:
     """Return a call's kept content as text; that it is read is on record before.
 
     Raise `UsageError` when none is kept, `LedgerError` when it was erased, expired or changed.
     """
+    from keepstone.ledger.envelopes import Envelopes
     from keepstone.ledger.notices import Notice
     from keepstone.ledger.record import decode
     from keepstone.ledger.sealing import Part
-    from keepstone.ledger.subject_keys import EnvelopeKeyFile, SubjectKeys
+    from keepstone.ledger.subject_keys import SubjectKeys
     from keepstone.ledger.vault import find, read
     from keepstone.ledger.whole import WholeReader
 
@@ -124,7 +144,7 @@ def reveal(directory: Path, which: str, by: str) -> dict[str, Any]:
         raise UsageError(
             f"no content is kept of `{which}`", hint="the policy's `retention.content` decides it"
         )
-    keys = SubjectKeys(settings.subjects, EnvelopeKeyFile(settings.keys))
+    keys = SubjectKeys(settings.subjects, Envelopes(settings.keys, lambda: _service(policy_file, key.name)))
     found: dict[str, Any] = {"id": which}
     for note, part in named:
         frame = find(directory, note, part)

@@ -79,7 +79,6 @@ def _record_here(settings: Settings, key: "LedgerKey") -> bool:
         )
 
     try:
-        record_all(settings.ledger, settings.subjects, append)
+        return record_all(settings.ledger, settings.subjects, append) > 0
     finally:
         ledger.close()
-    return True

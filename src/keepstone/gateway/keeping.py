@@ -28,8 +28,8 @@ LOG = logging.getLogger("keepstone.gateway")
 class Store(Protocol):
     """What keeping needs of the vault."""
 
-    def keep(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed]:
-        """Make pieces durable, all or none; raise `LedgerError`."""
+    def keep(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed | LedgerError]:
+        """Make pieces durable, each or say why not; raise `LedgerError` when none could be."""
         ...
 
     def forget_destroyed(self) -> None:
@@ -123,7 +123,7 @@ class Keeper:
         done = self._loop.run_in_executor(self._thread, self._write, pieces, now_ns)
         done.add_done_callback(lambda ended: self._settle(queue, ended, now_ns))
 
-    def _write(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed]:
+    def _write(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed | LedgerError]:
         if self._store is None:
             self._store = self._open()
         return self._store.keep(pieces, now_ns)
@@ -131,23 +131,33 @@ class Keeper:
     def _settle(
         self,
         queue: list[tuple[Piece, "asyncio.Future[Sealed]"]],
-        ended: "asyncio.Future[list[Sealed]]",
+        ended: "asyncio.Future[list[Sealed | LedgerError]]",
         now_ns: int,
     ) -> None:
         error = ended.exception()
         for position, (_, future) in enumerate(queue):
             if future.done():
                 continue
-            if error is None:
-                future.set_result(ended.result()[position])
-            elif isinstance(error, LedgerError):
-                future.set_exception(error)
+            found = ended.result()[position] if error is None else error
+            if isinstance(found, Sealed):
+                future.set_result(found)
+            elif isinstance(found, LedgerError):
+                future.set_exception(found)
             else:
                 fault = f"the content could not be kept: internal fault `{type(error).__name__}`"
                 future.set_exception(LedgerError(fault, code="content.fault"))
         self._under_way = False
         if self._queue:
             self._hand_over(now_ns)
+
+    async def open_anew(self) -> None:
+        """Let the vault go; the next use opens it again, as the policy says then."""
+        await self._loop.run_in_executor(self._thread, self._let_go)
+
+    def _let_go(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     async def forget_destroyed(self) -> None:
         """Drop keys from memory that a command has destroyed."""
@@ -156,6 +166,5 @@ class Keeper:
 
     async def close(self) -> None:
         """Let the vault go, after what is under way."""
-        if self._store is not None:
-            await self._loop.run_in_executor(self._thread, self._store.close)
+        await self._loop.run_in_executor(self._thread, self._let_go)
         self._thread.shutdown(wait=True)

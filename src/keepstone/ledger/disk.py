@@ -1,9 +1,11 @@
 """The few ways in which the ledger touches the disk, durable when they return; the seam for fault tests."""
 
 import errno
+import fcntl
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from keepstone.core.errors import LedgerError, LedgerFull
@@ -95,6 +97,21 @@ class Disk:
         """Delete a file that may be gone already, so that it cannot come back after a crash."""
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
+
+
+@contextmanager
+def alone(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Be the only process that works on a folder; without `wait`, yield False when another one does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

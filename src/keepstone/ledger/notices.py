@@ -2,19 +2,21 @@
 
 The ledger has one writer. A command that must be on record leaves a durable notice; a running gateway records
 it within a second, and where none runs, the command opens the ledger itself. Recording is done after what the
-notice says is true: an erasure cut short by a crash is completed first.
+notice says is true: an erasure cut short by a crash is completed first. While a worker is being replaced,
+two could record, and a command may be a third: who holds the folder's lock does.
 """
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from keepstone.core.errors import LedgerError
-from keepstone.ledger.disk import Disk, make_folder, translate
+from keepstone.ledger.disk import Disk, alone, make_folder, translate
 from keepstone.ledger.subject_keys import destroy
 
 NOTICES = "notices"
@@ -75,11 +77,29 @@ def fulfil(notice: Notice, subjects: Path) -> None:
         destroy(subjects, notice.detail["subject"], notice.detail["key"])
 
 
+@contextmanager
+def taking(ledger: Path) -> Iterator[list[tuple[Path, Notice]]]:
+    """Yield what is to be recorded to one process at a time; to all others, nothing."""
+    if not (ledger / NOTICES).is_dir():
+        yield []
+        return
+    with alone(ledger / NOTICES, wait=False) as ours:
+        yield pending(ledger) if ours else []
+
+
+def done(path: Path) -> None:
+    """Remove a notice that is on record, durably."""
+    try:
+        Disk().remove(path)
+    except OSError as error:
+        raise translate(error, "a recorded notice could not be removed") from error
+
+
 def record_all(ledger: Path, subjects: Path, append: Callable[[Notice], object]) -> int:
     """Fulfil and append what is pending; return how many notices were recorded."""
-    notices = pending(ledger)
-    for path, notice in notices:
-        fulfil(notice, subjects)
-        append(notice)
-        Disk().remove(path)
-    return len(notices)
+    with taking(ledger) as notices:
+        for path, notice in notices:
+            fulfil(notice, subjects)
+            append(notice)
+            done(path)
+        return len(notices)

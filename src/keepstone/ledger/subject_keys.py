@@ -2,14 +2,17 @@
 
 The folder holds a file `<subject>.key` each, where the subject is a keyed hash. A data key in memory is used
 only as long as the very file that it came from is in place, so an erasure by another process is obeyed at
-the next use.
+the next use; and for a bounded time where the envelope key is of a service that may refuse it meanwhile.
 """
 
 import hashlib
+import math
 import os
 import re
 import secrets
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +20,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keepstone.core.errors import LedgerError
-from keepstone.ledger.disk import sync_folder, translate
+from keepstone.ledger.disk import alone, sync_folder, translate
 from keepstone.ledger.ports import EnvelopeKey
 from keepstone.ledger.private_file import publish_once, refuse_loose
 
 ENVELOPE_FILE = "content.key"
 _CACHE = 1024
 _NONCE = 12
+_ID = re.compile(r"[0-9a-f]{16}")
 _SUBJECT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -33,6 +37,15 @@ class DataKey:
 
     id: str
     secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A key at hand: the file that it came from, and until when it may be used."""
+
+    stamp: tuple[int, ...]
+    until: float
+    key: DataKey
 
 
 class EnvelopeKeyFile:
@@ -73,10 +86,20 @@ class EnvelopeKeyFile:
 class SubjectKeys:
     """The subjects' keys in one folder; for one thread, and any number of processes."""
 
-    def __init__(self, folder: Path, envelope: EnvelopeKey) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        envelope: EnvelopeKey,
+        *,
+        age_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`age_s` is how long an unwrapped key is used before the envelope key is asked again."""
         self._folder = folder
         self._envelope = envelope
-        self._known: OrderedDict[str, tuple[tuple[int, ...], DataKey]] = OrderedDict()
+        self._age_s = age_s
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refuse_loose(folder, 0o077)
 
@@ -85,37 +108,49 @@ class SubjectKeys:
         try:
             found = self.find(subject)
             if found is None:
-                _, wrapped = self._envelope.make(subject)
-                publish_once(self._path(subject), wrapped, 0o600)  # another process may have been first
-                found = self.find(subject)
+                made = self._envelope.make(subject)
+                publish_once(self._path(subject), made[1], 0o600)  # another process may have been first
+                found = self.find(subject, made)
         except OSError as error:
             raise translate(error, "a subject's key could not be written") from error
         if found is None:
             raise LedgerError("a subject's key was destroyed while it was made", hint="try again")
         return found
 
-    def find(self, subject: str) -> DataKey | None:
-        """Return a subject's key, None when it has none (any more)."""
-        path = self._path(subject)
+    def find(self, subject: str, made: tuple[bytes, bytes] | None = None) -> DataKey | None:
+        """Return a subject's key, None when it has none (any more).
+
+        `made` is a data key with its wrapped form, which need not be unwrapped if it is the one in place.
+        """
+        path, now = self._path(subject), self._clock()
         try:
             status = path.stat()
             stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             known = self._known.get(subject)
-            if known is not None and known[0] == stamp:
-                return known[1]
+            if known is not None and known.stamp == stamp and now < known.until:
+                return known.key
             wrapped = path.read_bytes()
         except FileNotFoundError:
             self._known.pop(subject, None)
             return None
-        key = DataKey(_identify(wrapped), self._envelope.unwrap(wrapped, subject))
-        self._known[subject] = (stamp, key)
+        fresh = made is not None and made[1] == wrapped
+        secret = made[0] if made is not None and fresh else self._envelope.unwrap(wrapped, subject)
+        key = DataKey(_identify(wrapped), secret)
+        self._known[subject] = _Known(stamp, now + self._age_s, key)
+        self._known.move_to_end(subject)
         if len(self._known) > _CACHE:
             self._known.popitem(last=False)
         return key
 
     def forget_destroyed(self) -> None:
-        """Drop from memory what other processes have destroyed."""
-        for subject in [each for each in self._known if not self._path(each).exists()]:
+        """Drop from memory what other processes have destroyed, and what was there for too long."""
+        now = self._clock()
+        gone = [
+            subject
+            for subject, known in self._known.items()
+            if now >= known.until or not self._path(subject).exists()
+        ]
+        for subject in gone:
             del self._known[subject]
 
     def _path(self, subject: str) -> Path:
@@ -140,18 +175,24 @@ def key_id(folder: Path, subject: str) -> str:
 def destroy(folder: Path, subject: str, which: str) -> bool:
     """Destroy a subject's key if it is still the one with the id `which`: overwrite, then remove, durably.
 
-    Raise `LedgerError` when the disk refuses; the key is then to be taken for intact.
+    It is taken out of its place first, so that nobody finds it half overwritten; what a crash leaves aside is
+    destroyed by the next try. Raise `LedgerError` when the disk refuses: the key is then to be taken for
+    intact.
     """
+    if not _ID.fullmatch(which):
+        return False
     path = key_path(folder, subject)
+    aside = folder / f"{subject}.{which}.erased"
     try:
-        if key_id(folder, subject) != which:
-            return False
-        with path.open("r+b") as file:
-            file.write(os.urandom(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-        sync_folder(folder)
+        with alone(folder):
+            if key_id(folder, subject) == which:
+                path.replace(aside)
+            with aside.open("r+b") as file:
+                file.write(os.urandom(aside.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            aside.unlink()
+            sync_folder(folder)
     except FileNotFoundError:
         return False
     except OSError as error:

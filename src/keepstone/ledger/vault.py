@@ -19,6 +19,7 @@ from keepstone.ledger.subject_keys import SubjectKeys
 
 CONTENT = "content"
 _SUFFIX = ".sealed"
+_PARTS: tuple[Part, ...] = ("request", "response")
 _SEGMENT_BYTES = 256 << 20
 
 
@@ -45,29 +46,34 @@ class Vault:
         self._day = ""
         self._size = 0
 
-    def keep(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed]:
+    def keep(self, pieces: Sequence[Piece], now_ns: int) -> list[Sealed | LedgerError]:
         """Seal the pieces, make them durable, return what their records are to say.
 
-        Raise `LedgerError`, and keep none of them, when a key cannot be had or the disk refuses.
+        A piece whose key cannot be had is not kept: the error stands in its place, and the others go on.
+        Raise `LedgerError`, and keep none of them, when the disk refuses.
         """
-        made: list[tuple[dict[Part, bytes], str]] = [(self._sealed(each), each.subject) for each in pieces]
-        data = b"".join(frame for parts, _ in made for frame in parts.values())
+        made = [self._sealed(each) for each in pieces]
+        data = b"".join(frame for each in made if isinstance(each, dict) for frame in each.values())
         try:
-            self._append(data, datetime.fromtimestamp(now_ns / 1e9, UTC).date().isoformat())
+            if data:
+                self._append(data, datetime.fromtimestamp(now_ns / 1e9, UTC).date().isoformat())
         except OSError as error:
             self.close()  # what is half-written ends its segment: the next one is another file
             raise translate(error, "the content could not be stored") from error
         return [
-            Sealed(
-                subject,
-                self._segment,
-                *(digest(parts[part]) if part in parts else "" for part in ("request", "response")),
-            )
-            for parts, subject in made
+            self._named(parts, piece.subject) if isinstance(parts, dict) else parts
+            for parts, piece in zip(made, pieces, strict=True)
         ]
 
-    def _sealed(self, piece: Piece) -> dict[Part, bytes]:
-        key = self._keys.obtain(piece.subject)
+    def _named(self, parts: dict[Part, bytes], subject: str) -> Sealed:
+        hashes = (digest(parts[part]) if part in parts else "" for part in _PARTS)
+        return Sealed(subject, self._segment, *hashes)
+
+    def _sealed(self, piece: Piece) -> dict[Part, bytes] | LedgerError:
+        try:
+            key = self._keys.obtain(piece.subject)
+        except LedgerError as error:
+            return error
         parts: dict[Part, bytes] = {}
         contents: tuple[tuple[Part, bytes], ...] = (("request", piece.request), ("response", piece.response))
         for part, content in contents:

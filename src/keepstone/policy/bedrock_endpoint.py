@@ -15,7 +15,7 @@ from keepstone.policy.schema.upstreams import AssumeRole, BedrockUpstream
 
 SHORTEST_ROLE, LONGEST_ROLE = "15m", "12h"
 _REGION_IN_HOST = re.compile(
-    r"(?:^|\.)(?:bedrock-runtime|sts)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$"
+    r"(?:^|\.)(?:bedrock-runtime|sts|kms)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$"
 )
 
 
@@ -51,7 +51,7 @@ def aws_url_faults(url: str, region: str, path: Path) -> Iterator[Fault]:
         return
     found = _REGION_IN_HOST.search((urlsplit(url).hostname or "").lower())
     if found and found[1] != region:
-        message = f"the endpoint is in `{found[1]}`, the upstream's `region` is `{region}`"
+        message = f"the endpoint is in `{found[1]}`, the `region` is `{region}`"
         yield Fault(path, message, "AWS refuses a signature for another region")
 
 

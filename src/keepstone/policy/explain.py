@@ -359,6 +359,11 @@ def _record(policy: Policy) -> Iterator[str]:
         f"What is sent to models and what they answer is kept {retention.content_days} days, encrypted "
         f"under a key of its subject: {whose}."
     )
+    if retention.envelope is not None:
+        yield (
+            f"These keys are wrapped by the KMS key `{retention.envelope.kms_key_id}`; an opened one is used "
+            f"for {retention.envelope.cache} at most."
+        )
     if subject.source != "principal":
         verb = "is refused" if subject.missing == "refuse" else "counts as the caller's own"
         yield f"A call that names no subject {verb}."

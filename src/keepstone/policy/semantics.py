@@ -27,10 +27,10 @@ from keepstone.policy.schema.guardrails import (
     StreamScan,
 )
 from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
-from keepstone.policy.schema.record import Content
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.semantics_admission import ADMISSION_CHECKS
 from keepstone.policy.semantics_callers import CALLER_CHECKS
+from keepstone.policy.semantics_record import RECORD_CHECKS
 from keepstone.policy.semantics_routing import ROUTING_CHECKS
 from keepstone.policy.shape import nearest
 
@@ -331,22 +331,6 @@ def _one_source(upstream: BedrockUpstream | OpenAIUpstream, name: str, path: Pat
         yield Fault((*path, name), f"expected one of `env` and `file`, got {got}", "write `{env: NAME}`")
 
 
-def _content_has_subjects(policy: Policy) -> Iterator[Fault]:
-    retention, subject = policy.retention, policy.retention.subject
-    path = ("retention", "subject", "name")
-    if subject.source in ("principal", "tenant"):
-        if subject.name:
-            yield Fault(path, f"`name` has no meaning with source `{subject.source}`")
-    elif not subject.name:
-        yield Fault(path, f"expected the name of the {subject.source} that says whose the content is")
-    elif subject.name.lower() in ("authorization", "cookie", "x-amz-security-token"):
-        yield Fault(path, f"`{subject.name}` holds a secret, not a subject")
-    if retention.content is Content.ENCRYPTED and retention.content_days > retention.ledger_days:
-        yield Fault(
-            ("retention", "content_days"), "content would outlive its records: expected at most `ledger_days`"
-        )
-
-
 def _bounds_agree(policy: Policy) -> Iterator[Fault]:
     keys = policy.identities.keys
     if parse_duration(keys.default_lifetime) > parse_duration(keys.max_lifetime):
@@ -396,6 +380,6 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     *ADMISSION_CHECKS,
     *CALLER_CHECKS,
     residency_faults,
-    _content_has_subjects,
+    *RECORD_CHECKS,
     _copies_are_sound,
 )

@@ -38,11 +38,11 @@ def test_ways_that_make_sense(fields):
         ("endpoint_url: 'http://localhost.example'", "calls leave this machine unencrypted"),
         (
             f"endpoint_url: '{VPCE.format('eu-west-1')}'",
-            "the endpoint is in `eu-west-1`, the upstream's `region` is `us-east-1`",
+            "the endpoint is in `eu-west-1`, the `region` is `us-east-1`",
         ),
         (
             "endpoint_url: 'https://bedrock-runtime.eu-west-1.amazonaws.com'",
-            "the endpoint is in `eu-west-1`, the upstream's `region` is `us-east-1`",
+            "the endpoint is in `eu-west-1`, the `region` is `us-east-1`",
         ),
         (
             "endpoint_url: 'https://169.254.169.254'",

@@ -29,6 +29,34 @@ class Subject(Closed, frozen=True, kw_only=True):
     ] = "refuse"
 
 
+class KmsEnvelope(Closed, frozen=True, kw_only=True):
+    """A key of AWS KMS that wraps the subjects' keys, instead of a key in a file."""
+
+    kms_key_id: Annotated[
+        str, Meta(min_length=1, max_length=2048, description="id or ARN of a symmetric key, or of its alias")
+    ]
+    former_key_ids: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=2048)], ...],
+        Meta(max_length=8, description="keys that were used before: what they wrapped is still opened"),
+    ] = ()
+    region: Annotated[
+        str, Meta(pattern=r"^([a-z]{2,4}(-[a-z]+)+-[0-9])?$", description="empty: that of the key's ARN")
+    ] = ""
+    endpoint_url: Annotated[
+        str, Meta(pattern=r"^(https?://.*)?$", description="instead of the region's own, such as PrivateLink")
+    ] = ""
+    profile: Annotated[str, Meta(description="named profile of the AWS credential chain")] = ""
+    cache: Annotated[
+        Duration, Meta(description="`1s` to `1h`: how long a subject's key is used before KMS is asked again")
+    ] = "5m"
+
+    @property
+    def place(self) -> str:
+        """Return the region that is asked, empty when neither `region` nor an ARN names it."""
+        parts = self.kms_key_id.split(":")
+        return self.region or (parts[3] if len(parts) > 3 and parts[0] == "arn" else "")
+
+
 class Retention(Closed, frozen=True, kw_only=True):
     """How long things are kept."""
 
@@ -47,6 +75,10 @@ class Retention(Closed, frozen=True, kw_only=True):
         ),
     ] = "refuse"
     subject: Subject = Subject()
+    envelope: Annotated[
+        KmsEnvelope | None,
+        Meta(description="what wraps the subjects' keys; without it a key in `keys/content.key`"),
+    ] = None
 
 
 class Durability(StrEnum):
