@@ -171,6 +171,17 @@ def test_a_hold_forbids_erasure_until_it_is_released(kept: GatewayProcess) -> No
     ]
 
 
+def test_a_hold_whose_file_is_taken_away_is_missed(kept: GatewayProcess) -> None:
+    held = ledger(kept, "hold", "add", "--subject", "customer-4711", "--reason", "case 17")
+    assert kept.verify().returncode == 0
+    path = kept.home / f"ledger/holds/{held['id']}.json"
+    aside = path.rename(path.with_suffix(".away"))
+    verified = kept.verify()
+    assert (verified.returncode, f"hold `{held['id']}` is on record" in verified.stdout) == (1, True)
+    aside.rename(path)
+    assert kept.verify().returncode == 0
+
+
 def test_a_call_without_its_subject_is_refused(
     start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator
 ) -> None:

@@ -57,13 +57,15 @@ def put_on_record(settings: Settings, key: "LedgerKey", notice: "Notice") -> Non
 
 
 def _record_here(settings: Settings, key: "LedgerKey") -> bool:
-    """Record all notices, unless a gateway holds the ledger: then it does."""
+    """Record all notices, unless a gateway holds one of the ledger's logs: then it does."""
     from keepstone.ledger.notices import Notice, record_all
     from keepstone.ledger.record import ExchangeRecord, encode
     from keepstone.ledger.store import is_live
+    from keepstone.ledger.view import folders
     from keepstone.ledger.writer import Ledger
 
-    if is_live(settings.ledger):
+    # Any of them: while workers are replaced, the first log is free for a moment, and the next worker's.
+    if any(is_live(folder) for folder in folders(settings.ledger).values()):
         return False
     try:
         ledger = Ledger.open(settings.ledger, key, notify=lambda _waiters, _error: None)

@@ -83,9 +83,13 @@ class LedgerReader:
             yield from ((first + offset, records[offset]) for offset in range(len(records) - 1, -1, -1))
 
     def find(self, identity: str) -> list[tuple[int, bytes]]:
-        """Return (index, record) of all records of one request, oldest first."""
+        """Return (index, record) of all records of one request, oldest first; not what mentions it."""
         needle = b'"id":' + msgspec.json.encode(identity)
-        return [(index, record) for index, record in self.newest() if needle in record][::-1]
+        return [
+            (index, record)
+            for index, record in self.newest()
+            if needle in record and _identity(record) == identity
+        ][::-1]
 
     def prove(self, index: int) -> Proof:
         """Return the proof that a record is in the log, under the newest signed checkpoint."""
@@ -111,3 +115,18 @@ def _key_id(origin: str, signatures: list[str]) -> bytes:
         if line.startswith(f"\u2014 {origin} "):
             return base64.b64decode(line.rpartition(" ")[2])[:4]
     raise LedgerCorrupt(f"`{CHECKPOINT}` is not signed by its own log", hint="run `ledger verify`")
+
+
+class _Identified(msgspec.Struct):
+    id: str
+
+
+_identified = msgspec.json.Decoder(_Identified)
+
+
+def _identity(record: bytes) -> str | None:
+    """Return a record's own id: a caller, or an event's detail, may have one that reads the same."""
+    try:
+        return _identified.decode(record).id
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,10 +1,11 @@
 """Verifying a ledger of several logs: each from its records up, and the view that binds them together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keepstone.core.errors import LedgerError
 from keepstone.ledger import note
+from keepstone.ledger.hold_check import check_holds
 from keepstone.ledger.merkle import EMPTY_ROOT
 from keepstone.ledger.verdict import Problem, Verdict, Verification
 from keepstone.ledger.verify import verify
@@ -71,7 +72,20 @@ def verify_all(
         for name, folder in here.items()
         if _holds_something(name, folder, wanted[name])
     }
-    return _conclude(view, logs, tuple(dict.fromkeys(problems)))
+    found = _conclude(view, logs, tuple(dict.fromkeys(problems)))
+    # A log that does not verify has said the worse thing already, and cannot be relied on for holds.
+    return _with_holds(found, ledger) if found.verdict is Verdict.PASS else found
+
+
+def _with_holds(whole: Whole, ledger: Path) -> Whole:
+    """Add what became of the legal holds that are on record."""
+    gone = len(whole.logs) > 1 and any(each.pruned for each in whole.logs.values())
+    check = check_holds(ledger, pruned=gone)
+    if check.problems:
+        return replace(whole, verdict=Verdict.FAIL, reason=check.problems[0], problems=check.problems)
+    if check.unknown:
+        return replace(whole, verdict=Verdict.NOT_EVALUATED, reason=check.unknown)
+    return whole
 
 
 def _stated(ledger: Path, key: note.Verifier | None, *, shards: bool) -> tuple[View | None, list[str]]:
@@ -103,7 +117,7 @@ def _conclude(view: View | None, logs: dict[str, Verification], problems: tuple[
 def total(whole: Whole) -> Verification:
     """Return one verification for all logs, whose problems name their log; the only log's own if one."""
     if len(whole.logs) == 1 and whole.view is None and not whole.problems:
-        return whole.logs[MAIN]
+        return replace(whole.logs[MAIN], verdict=whole.verdict, reason=whole.reason)
     problems = [Problem(each, 0, None) for each in whole.problems]
     notes: list[str] = []
     for name, each in whole.logs.items():

@@ -119,3 +119,15 @@ def test_a_proof_is_checked_with_the_key_alone(home, tmp_path):
 def test_every_help_has_an_example(command):
     out = CliRunner().invoke(group, [command, "--help"]).stdout
     assert f"  keepstone ledger {command}" in out
+
+
+def test_a_record_that_mentions_an_id_is_not_that_calls(tmp_path):
+    with opened(tmp_path / "ledger") as ledger:
+        ledger.append(record(0, outcome="allow"))
+        ledger.append(record(1, principal=Caller(id="id-0")))
+        mention = ExchangeRecord(kind="event", id="", time="t", event="content.read", detail={"id": "id-0"})
+        ledger.append(encode(mention))
+    code, out, _ = run(tmp_path, "show", "id-0", "--format", "json")
+    assert (code, json.loads(out)["index"]) == (0, 0)
+    code, out, _ = run(tmp_path, "prove", "id-0", "--format", "json")
+    assert (code, json.loads(out)["index"]) == (0, 0)

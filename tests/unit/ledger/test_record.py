@@ -59,9 +59,10 @@ def test_the_order_of_details_does_not_change_the_bytes():
 
 LATER = b'{"v":2,"kind":"event","id":"1","time":"t"}'
 OTHER = b'{"v":1,"kind":"other","id":"","time":""}'
+NO_TEXT = b'{"v":1,"kind":"event","id":"\xff\xfe","time":"t"}'
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", LATER, OTHER])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", LATER, OTHER, NO_TEXT])
 def test_what_is_not_a_record_of_this_version_is_refused(data):
     with pytest.raises(LedgerError, match="not a record of version `1`"):
         decode(data)

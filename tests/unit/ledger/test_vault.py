@@ -257,3 +257,37 @@ def test_what_is_no_notice_is_refused(tmp_path, content):
     (tmp_path / "notices/0.json").write_text(content)
     with pytest.raises(LedgerError, match="notice"):
         notices.pending(tmp_path)
+
+
+def test_one_process_at_a_time_takes_notices(tmp_path):
+    with notices.taking(tmp_path) as none:
+        assert none == []
+    notices.leave(tmp_path, notices.Notice("content.read", {"id": "r-1"}))
+    with notices.taking(tmp_path) as ours, notices.taking(tmp_path) as theirs:
+        assert (len(ours), theirs) == (1, [])
+        assert notices.record_all(tmp_path, tmp_path / "content-keys", lambda _: None) == 0
+    with notices.taking(tmp_path) as again:
+        assert len(again) == 1
+
+
+def test_what_a_crash_leaves_of_an_erasure_is_destroyed_by_the_next_try(tmp_path, keys):
+    folder, which = tmp_path / "content-keys", keys.obtain(ANN).id
+    aside = folder / f"{ANN}.{which}.erased"
+    (folder / f"{ANN}.key").rename(aside)
+    wrapped = aside.read_bytes()
+    fresh = keys.obtain(ANN)
+    assert destroy(folder, ANN, which)
+    assert keys.find(ANN) == fresh
+    assert [each.name for each in folder.iterdir()] == [f"{ANN}.key"]
+    assert (folder / f"{ANN}.key").read_bytes() != wrapped
+    assert not destroy(folder, ANN, f"../{which}")
+
+
+def test_a_piece_without_a_key_fails_alone(tmp_path, vault, keys):
+    keys.obtain(ANN)
+    folder = tmp_path / "content-keys"
+    (folder / f"{BEA}.key").write_bytes((folder / f"{ANN}.key").read_bytes())
+    first, failed, last = vault.keep([piece("r-1"), piece("r-2", BEA), piece("r-3")], NOON)
+    assert isinstance(failed, LedgerError)
+    assert [read(find(tmp_path, each, "request"), keys) for each in (first, last)] == [b"asked"] * 2
+    assert [type(each) for each in vault.keep([piece("r-4", BEA)], NOON)] == [LedgerError]
