@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bench import payload
@@ -294,6 +295,45 @@ def ledger_append_64() -> Iterator[Operation]:
 
 
 @contextmanager
+def content_off() -> Iterator[Operation]:
+    """What a call pays where no content is kept: one stage and four looks at `call.kept`."""
+    keep, policy = import_module("keepstone.gateway.stages").keep, _policy()
+    call = SimpleNamespace(active=SimpleNamespace(policy=policy), kept=None)
+
+    def look() -> object:
+        refusal = keep(call, None)
+        return (refusal, call.kept is None, call.kept is None, call.kept is None, call.kept is None)
+
+    yield look
+
+
+@contextmanager
+def content_seal() -> Iterator[Operation]:
+    """4 kB under AES-256-GCM with its label and the hash for the record; no disk."""
+    sealing = import_module("keepstone.ledger.sealing")
+    label = sealing.Label("bench", "00000000-0000-4000-8000-000000000000", "request", "a" * 64, "b" * 16)
+    key = bytes(32)
+    yield lambda: sealing.digest(sealing.seal(key, label, payload.CONVERSE_REQUEST))
+
+
+@contextmanager
+def content_keep_64() -> Iterator[Operation]:
+    """64 calls of one subject, 4 kB asked and answered, made durable by one sync; the figure is for one."""
+    vaults, keys = import_module("keepstone.ledger.vault"), import_module("keepstone.ledger.subject_keys")
+    body = payload.CONVERSE_REQUEST
+    pieces = [vaults.Piece(f"call-{number}", "a" * 64, body, body) for number in range(64)]
+    work = Path(__file__).parent / ".work"
+    work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        subjects = keys.SubjectKeys(Path(folder) / "content-keys", keys.EnvelopeKeyFile(Path(folder)))
+        vault = vaults.Vault(Path(folder), "bench", subjects)
+        try:
+            yield lambda: vault.keep(pieces, time.time_ns())
+        finally:
+            vault.close()
+
+
+@contextmanager
 def _ledger(notify: Callable[..., None]) -> Iterator[tuple[Any, bytes]]:
     writer, key = import_module("keepstone.ledger.writer"), import_module("keepstone.ledger.key")
     records = import_module("keepstone.ledger.record")
@@ -335,6 +375,9 @@ PARTS: tuple[tuple[str, Callable[[], Any], int], ...] = (
     ("SigV4 verify 4 kB", sigv4_verify, 1),
     ("ledger append, one at a time", ledger_append, 1),
     ("ledger append, 64 in flight", ledger_append_64, 64),
+    ("content not kept", content_off, 1),
+    ("content seal 4 kB", content_seal, 1),
+    ("content keep 2 x 4 kB, 64 at once", content_keep_64, 64),
 )
 
 
