@@ -18,13 +18,14 @@ from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane, InferenceProfiles
 from keepstone.aws.kms import KmsKey
 from keepstone.aws.model_lists import ModelLists
-from keepstone.aws.s3_objects import S3Objects
+from keepstone.aws.places import open_anchor, open_bucket
 from keepstone.core.clock import Clock, SystemClock
 from keepstone.core.errors import KeepstoneError, PolicyError, UpstreamError, UsageError
 from keepstone.core.keyed_hash import KeyedHash
 from keepstone.core.settings import Settings
 from keepstone.gateway.active import Active
 from keepstone.gateway.alerts import AlertLog
+from keepstone.gateway.anchoring import Anchoring
 from keepstone.gateway.app import Gateway
 from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.consents import ConsentFile
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from keepstone.gateway.telemetry.export import Exporter
 
 LOG = logging.getLogger("keepstone")
+COPIED = "copied.json"
 UpstreamCache = dict[str, tuple[schema.Upstream, Upstream]]
 KeySourceCache = dict[str, KeySource]
 
@@ -102,6 +104,7 @@ class Service:
     telemetry: "Exporter | None" = None
     copier: Copier | None = None
     copy_gate: CopyGate | None = None
+    anchoring: Anchoring | None = None
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -168,13 +171,15 @@ class Service:
                 await self.record(notice.event, notice.detail)
                 await asyncio.to_thread(done, path)
 
-    async def copy(self) -> None:
-        """Keep the ledger's copy up to date where the policy wants one, until cancelled."""
+    async def speak_outside(self) -> None:
+        """Keep the ledger's copy and anchors up to date where the policy has them, until cancelled."""
         tasks = []
         if self.copy_gate is not None:
             tasks.append(self.copy_gate.run(lambda: self.ledger.size))
         if self.copier is not None:
             tasks.append(self.copier.run())
+        if self.anchoring is not None:
+            tasks.append(self.anchoring.run())
         await asyncio.gather(*tasks)
 
     async def close(self) -> None:
@@ -186,6 +191,8 @@ class Service:
             await asyncio.to_thread(self.ledger.close)
             if self.copier is not None:
                 await self.copier.close()
+            if self.anchoring is not None:
+                await self.anchoring.close()
             for _, upstream in self.upstreams.values():
                 await upstream.close()
             for source in self.key_sources.values():
@@ -263,6 +270,10 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         shared,
         telemetry,
     )
+    if bounds.anchors and not settings.worker:
+        anchors = [open_anchor(each) for each in bounds.anchors]
+        verifier = Verifier.parse(whole.verifier)
+        service.anchoring = Anchoring(settings.ledger, verifier, anchors, metrics, bounds.anchor_every_s)
     if bounds.store is not None:
         service.copier, service.copy_gate = build_copy(bounds.store, settings, whole, gateway, metrics)
     gateway.cache = build_cache(policy, None, metrics, clock)
@@ -276,18 +287,24 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     return service
 
 
+async def say_last(settings: Settings) -> None:
+    """Copy and anchor what several workers have published at their very end, and the view of it."""
+    bounds, metrics = (await asyncio.to_thread(read_policy, settings)).record, Metrics()
+    verifier = Verifier.parse(LedgerKey.load(settings.keys).verifier)
+    if bounds.store is not None:
+        copy = LedgerCopy(settings.ledger, verifier, open_bucket(bounds.store))
+        await Copier(copy, metrics, seconds(bounds.store.interval), settings.home / COPIED).close()
+    if bounds.anchors:
+        anchors = [open_anchor(each) for each in bounds.anchors]
+        await Anchoring(settings.ledger, verifier, anchors, metrics, bounds.anchor_every_s).close()
+
+
 def build_copy(
     store: S3Store, settings: Settings, key: LedgerKey, gateway: Gateway, metrics: Metrics
 ) -> tuple[Copier | None, CopyGate | None]:
     """Return what copies the ledger, in the first worker only, and what refuses calls if wanted."""
-    objects = S3Objects(
-        store.bucket,
-        store.prefix,
-        region=store.region,
-        endpoint=store.endpoint_url,
-        lock_days=store.lock_days or 0,
-    )
-    state, copier, gate = settings.home / "copied.json", None, None
+    objects = open_bucket(store)
+    state, copier, gate = settings.home / COPIED, None, None
     if not settings.worker:
         copy = LedgerCopy(settings.ledger, Verifier.parse(key.verifier), objects)
         copier = Copier(copy, metrics, seconds(store.interval), state)

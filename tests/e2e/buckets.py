@@ -1,5 +1,6 @@
 """S3 with Object Lock, as moto serves it, and what a test wants to know of a bucket."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -61,6 +62,7 @@ class Bucket:
 @contextmanager
 def served(port: int = 0) -> Iterator[str]:
     """The address of a server of S3 without any bucket; what it held is gone with it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     host, number = server.get_host_and_port()

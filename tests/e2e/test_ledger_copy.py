@@ -17,7 +17,7 @@ from keepstone.ledger.outside.replicate import LedgerCopy
 from tests.e2e.buckets import CREDENTIALS, REGION, Bucket, served
 from tests.e2e.conftest import Start
 from tests.e2e.gateway_process import KEEPSTONE, GatewayProcess, clean_environment
-from tests.e2e.workers import BODY, PATH
+from tests.e2e.workers import BODY, PATH, calling
 from tests.unit.ledger.records import fill
 from tests.unit.ledger.support import KEY
 
@@ -201,3 +201,36 @@ def test_calls_are_refused_while_the_copy_is_too_far_behind(bucket: Bucket, star
     gateway.stop()
     gateway.start()
     assert call(gateway) == 200
+
+
+@pytest.mark.faults
+def test_killed_between_uploads_the_copy_always_verifies(bucket: Bucket, start: Start) -> None:
+    gateway = start(policy=policy(bucket))
+    gateway.stop()
+    gateway.start()
+    for number in range(4):
+        with calling(gateway, 4):
+            time.sleep(0.5)
+        gateway.kill()
+        gateway.start()  # which publishes what it finds, and is cut while it copies that
+        time.sleep(0.1 * number)
+        gateway.kill()
+        status, said = verified(bucket, key_of(gateway))
+        assert (status, said["verdict"]) == (0, "PASS"), said
+        gateway.start()
+    call(gateway)
+    gateway.stop()
+    status, said = verified(bucket, key_of(gateway))
+    assert (status, said["verdict"], said["size"]) == (0, "PASS", len(gateway.records())), said
+    assert set(bucket.versions().values()) == {1}
+
+
+@pytest.mark.faults
+def test_two_workers_are_copied_to_their_very_end(bucket: Bucket, start: Start) -> None:
+    gateway = start("--workers", "2", policy=policy(bucket))
+    with calling(gateway, 4):
+        time.sleep(1)
+    gateway.stop()
+    status, said = verified(bucket, key_of(gateway))
+    assert (status, said["verdict"], said["size"]) == (0, "PASS", len(gateway.records())), said
+    assert sorted(said["logs"]) == ["main", "w1"]  # type: ignore[call-overload]

@@ -48,6 +48,7 @@ for _each in (
     query,
     serve_trail,
     ledger_outside.restore,
+    ledger_outside.anchor,
     ledger_content.erase,
     ledger_content.prune,
     ledger_hold.hold,

@@ -1,11 +1,20 @@
-"""`keepstone ledger restore`: what of a ledger lies elsewhere, in a bucket or a folder."""
+"""`keepstone ledger restore | anchor`: what of a ledger lies elsewhere, in a bucket or a folder."""
 
 from pathlib import Path
 
 import click
 
+from keepstone.cli.on_record import ledger_option
 from keepstone.cli.output import emit, format_option, talk
-from keepstone.cli.places import place, place_options, read_key
+from keepstone.cli.places import (
+    anchor_options,
+    anchors_named,
+    anchors_of,
+    place,
+    place_options,
+    read_key,
+)
+from keepstone.core.errors import LedgerCorrupt, LedgerError, UsageError
 
 
 @click.command(
@@ -42,3 +51,47 @@ def restore(source: str, target: Path, key: str, region: str, endpoint_url: str,
     for each in (*done.problems, *done.notes):
         talk(f"note: {each}")
     return 0 if whole.verdict is Verdict.PASS else 1
+
+
+@click.command(
+    epilog="""\b
+Example:
+  keepstone ledger anchor
+  keepstone ledger anchor --anchor /mnt/audit/keepstone --witness https://witness.example w1+5a1b...
+
+\b
+Exit status: 0 all were told, 1 the ledger does not continue what one was told before, 3 one was not told."""
+)
+@ledger_option
+@anchor_options
+@place_options
+@format_option
+def anchor(
+    directory: Path,
+    policy: Path,
+    places: tuple[str, ...],
+    witness: tuple[tuple[str, str], ...],
+    region: str,
+    endpoint_url: str,
+    output_format: str,
+) -> int:
+    """Tell anchors outside, now, what the ledger says of itself; without names, those of the policy."""
+    from keepstone.ledger.note import Verifier
+
+    vkey = directory.parent / "keys" / "ledger.vkey"
+    if not (directory / "checkpoint").exists():
+        raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
+    verifier = Verifier.parse(read_key(str(vkey)))
+    named = anchors_named(witness, places, region, endpoint_url)
+    rows: list[dict[str, str]] = []
+    for each in named or anchors_of(policy):
+        try:
+            told = each.post(directory, verifier)
+        except LedgerError as error:
+            verdict = "FAIL" if isinstance(error, LedgerCorrupt) else "NOT_EVALUATED"
+            rows.append({"anchor": each.where, "verdict": verdict, "what": error.message})
+        else:
+            rows.append({"anchor": each.where, "verdict": "PASS", "what": f"{told} new"})
+    emit(rows, output_format)
+    verdicts = {row["verdict"] for row in rows}
+    return 1 if "FAIL" in verdicts else 3 if "NOT_EVALUATED" in verdicts else 0

@@ -1,6 +1,7 @@
 """`keepstone ledger verify`: recompute a ledger, or a copy of it, and say whether anything was changed."""
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,15 @@ import click
 
 from keepstone.cli.on_record import ledger_option
 from keepstone.cli.output import emit, format_option, talk
-from keepstone.cli.places import place, place_options, read_key
-from keepstone.core.errors import LedgerError, UsageError
+from keepstone.cli.places import anchor_options, anchors_named, anchors_of, place, place_options, read_key
+from keepstone.core.errors import LedgerCorrupt, LedgerError, UsageError
 
 if TYPE_CHECKING:
+    from keepstone.ledger.outside.anchor import Anchor
     from keepstone.ledger.outside.objects import Objects
+    from keepstone.ledger.outside.witness import WitnessAnchor
     from keepstone.ledger.verdict import Verification
+    from keepstone.ledger.verify import Begin
     from keepstone.ledger.verify_all import Whole
     from keepstone.ledger.walk import Progress
 
@@ -27,6 +31,8 @@ Example:
   keepstone ledger verify
   keepstone ledger verify --key /safe/ledger.vkey --since /safe/checkpoint
   keepstone ledger verify --key /safe/ledger.vkey --store s3://acme-ledger/prod
+  keepstone ledger verify --key /safe/ledger.vkey --anchors
+  keepstone ledger verify --key /safe/ledger.vkey --anchor s3://acme-anchors/prod
 
 \b
 Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not be told."""
@@ -39,6 +45,8 @@ Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not 
     help="A checkpoint or view kept from earlier; the log must begin with what it covers.",
 )
 @click.option("--store", metavar="PLACE", help="Verify the copy in s3://BUCKET/PREFIX or a folder instead.")
+@click.option("--anchors", is_flag=True, help="It must hold all that the policy's anchors were told.")
+@anchor_options
 @place_options
 @format_option
 def verify(
@@ -46,56 +54,143 @@ def verify(
     key: str | None,
     since: Path | None,
     store: str | None,
+    anchors: bool,
+    policy: Path,
+    places: tuple[str, ...],
+    witness: tuple[tuple[str, str], ...],
     region: str,
     endpoint_url: str,
     output_format: str,
 ) -> int:
     """Recompute the whole ledger from its records and say whether anything was changed."""
-    from keepstone.ledger.verify_all import verify_all
-
     vkey, beside = _verifier(key, directory)
     earlier = since.read_text("utf-8", "replace") if since else None
+    asked = anchors_named(witness, places, region, endpoint_url) + (anchors_of(policy) if anchors else [])
+    heard = _hear(asked, vkey)
+    heard.notes += [beside] if beside else []
     if store is not None:
-        return _verify_copy(place(store, region, endpoint_url), vkey, earlier, beside, output_format)
+        return _verify_copy(place(store, region, endpoint_url), (vkey, earlier), heard, output_format)
     if not directory.is_dir():
         raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
-    whole = verify_all(directory, vkey, since=earlier, progress=_progress())
-    return _tell(whole, [], [beside], output_format)
+    return _verify_folder(directory, (vkey, earlier), heard, output_format)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was found beside the logs: from places outside, and about them."""
+
+    begins: "dict[str, list[Begin]]" = field(default_factory=dict)
+    witnesses: "list[WitnessAnchor]" = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _hear(anchors: "list[Anchor]", vkey: str | None) -> _Heard:
+    """Read what buckets and folders were told; witnesses are asked when the log has been verified."""
+    from keepstone.ledger.note import Verifier
+    from keepstone.ledger.outside.anchor import NoteAnchor, anchored
+    from keepstone.ledger.outside.witness import WitnessAnchor
+
+    heard, verifier = _Heard(), Verifier.parse(vkey) if vkey else None
+    for each in anchors:
+        if isinstance(each, WitnessAnchor):
+            heard.witnesses.append(each)
+            continue
+        assert isinstance(each, NoteAnchor)  # noqa: S101 - there is no third kind
+        try:
+            found = anchored(each.objects, verifier)
+        except LedgerError as error:
+            heard.unknown.append(f"anchor `{each.where}` could not be read: {error.message}")
+            continue
+        heard.problems += found.problems
+        for name, begins in found.begins.items():
+            heard.begins.setdefault(name, []).extend(begins)
+        if found.notes:
+            heard.notes.append(f"anchor `{each.where}`: {found.notes} signed notes were compared")
+        else:
+            heard.unknown.append(f"anchor `{each.where}` holds nothing of this ledger")
+    return heard
+
+
+def _verify_folder(
+    directory: Path,
+    known: tuple[str | None, str | None],
+    heard: _Heard,
+    output_format: str,
+    *,
+    holds: bool = True,
+) -> int:
+    """Verify a ledger and what is known of it: the key, an earlier note, what anchors were told."""
+    from keepstone.ledger.note import Verifier
+    from keepstone.ledger.verify_all import verify_all
+
+    vkey, since = known
+    whole = verify_all(directory, vkey, since=since, anchored=heard.begins, holds=holds, progress=_progress())
+    for each in heard.witnesses:
+        if vkey is None:
+            heard.unknown.append(f"witness `{each.where}` was not asked, for no verifier key was given")
+            continue
+        try:
+            each.ask(directory, Verifier.parse(vkey))
+        except LedgerCorrupt as error:
+            heard.problems.append(error.message)
+        except LedgerError as error:
+            heard.unknown.append(error.message)
+        else:
+            heard.notes.append(f"witness `{each.where}` cosigned every log of it just now")
+    return _tell(whole, heard, output_format)
 
 
 def _verify_copy(
-    objects: "Objects", vkey: str | None, since: str | None, beside: str, output_format: str
+    objects: "Objects", known: tuple[str | None, str | None], heard: _Heard, output_format: str
 ) -> int:
     """Fetch a copy into a folder for the time of the command and verify it there."""
     from keepstone.ledger.note import Verifier
     from keepstone.ledger.outside.objects import UNREACHABLE
     from keepstone.ledger.outside.restore import restore
-    from keepstone.ledger.verify_all import verify_all
 
     with TemporaryDirectory(prefix="keepstone-verify-") as name:
         folder = Path(name) / "ledger"
         try:
-            found = restore(objects, folder, Verifier.parse(vkey) if vkey else None)
+            found = restore(objects, folder, Verifier.parse(known[0]) if known[0] else None)
         except LedgerError as error:
             if error.code != UNREACHABLE:
                 raise
             emit({"verdict": "NOT_EVALUATED", "reason": error.message}, output_format)
             return _STATUS["NOT_EVALUATED"]
-        whole = verify_all(folder, vkey, since=since, progress=_progress())
-        return _tell(whole, found.problems, [*found.notes, beside], output_format)
+        heard.problems += found.problems
+        heard.notes += found.notes
+        _forgive_what_follows(heard, found.sizes)
+        return _verify_folder(folder, known, heard, output_format, holds=False)
 
 
-def _tell(whole: "Whole", problems: list[str], notes: list[str], output_format: str) -> int:
-    """Print the outcome; `problems` are those that were found beside the logs themselves."""
+def _forgive_what_follows(heard: _Heard, sizes: dict[str, int]) -> None:
+    """A copy comes a moment after: what anchors know beyond its end says nothing about it, and is told."""
+    for name, begins in heard.begins.items():
+        held = sizes.get(name, 0)
+        longest = max(begins, key=lambda each: each.size)
+        if longest.size > held:
+            heard.unknown.append(f"log `{name}`: the copy ends at `{held}`, before {longest.where}")
+        heard.begins[name] = [each for each in begins if each.size <= held]
+    heard.notes += [f"witness `{each.where}` was not asked about a copy" for each in heard.witnesses]
+    heard.witnesses.clear()
+
+
+def _tell(whole: "Whole", heard: _Heard, output_format: str) -> int:
+    """Print the outcome of the logs and of what was heard beside them."""
     from keepstone.ledger.verify_all import total
 
     outcome = total(whole)
     verdict, reason = outcome.verdict.value, outcome.reason
+    problems = heard.problems
     if problems and verdict != "FAIL":
         verdict, reason = "FAIL", problems[0]
+    elif heard.unknown and verdict == "PASS":
+        verdict, reason = "NOT_EVALUATED", heard.unknown[0]
     rows = [{"what": each, "start": 0, "stop": None} for each in problems]
     rows += [{"what": each.what, "start": each.start, "stop": each.stop} for each in outcome.problems]
-    notes = [*outcome.notes, *(each for each in notes if each)]
+    notes = [*outcome.notes, *heard.notes, *heard.unknown]
     if output_format == "json":
         head = {"verdict": verdict, "reason": reason}
         emit({**head, **_figures(outcome), "problems": rows, "notes": notes, "logs": _logs(whole)}, "json")

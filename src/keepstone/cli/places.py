@@ -1,6 +1,6 @@
 """What commands about ledgers are told: places outside, and the key to verify with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +9,7 @@ import click
 from keepstone.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from keepstone.ledger.outside.anchor import Anchor
     from keepstone.ledger.outside.objects import Objects
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -42,3 +43,45 @@ def read_key(key: str) -> str:
         return Path(key).read_text("ascii", "replace").strip()
     except OSError as error:
         raise UsageError(f"the key file `{key}` cannot be read") from error
+
+
+def anchor_options(command: _Command) -> _Command:
+    """Add which anchors are meant: those of the policy, or others by name."""
+    for option in (
+        click.option("--witness", nargs=2, multiple=True, metavar="URL VKEY", help="A witness; repeatable."),
+        click.option(
+            "--anchor", "places", multiple=True, metavar="PLACE", help="A bucket or folder; repeatable."
+        ),
+        click.option(
+            "--policy",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=Path("keepstone.yaml"),
+            show_default=True,
+            help="The document whose `record.anchors` are meant.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def anchors_named(
+    witnesses: Sequence[tuple[str, str]], places: Sequence[str], region: str, endpoint_url: str
+) -> "list[Anchor]":
+    """Return the anchors that the command line names."""
+    from keepstone.ledger.outside.anchor import NoteAnchor
+    from keepstone.ledger.outside.witness import WitnessAnchor, witness_at
+
+    found: list[Anchor] = [NoteAnchor(place(each, region, endpoint_url)) for each in places]
+    return found + [WitnessAnchor(witness_at(url, vkey)) for url, vkey in witnesses]
+
+
+def anchors_of(policy: Path) -> "list[Anchor]":
+    """Return the anchors of a policy; raise `UsageError` when it has none."""
+    from keepstone.aws.places import open_anchor
+    from keepstone.policy.compile import compile_policy
+    from keepstone.policy.load import load
+
+    anchors = compile_policy(load(policy)).record.anchors
+    if not anchors:
+        raise UsageError(f"`{policy}` names no anchors", hint="`record.anchors`, or `--anchor PLACE`")
+    return [open_anchor(each) for each in anchors]

@@ -247,7 +247,7 @@ async def serve_until_told(
         loop.create_task(_retain(service)),
         loop.create_task(_locate(service)),
         loop.create_task(_take_notices(service)),
-        loop.create_task(service.copy()),
+        loop.create_task(service.speak_outside()),
     ]
     try:
         await serving.server.serve(sockets=[listener])

@@ -90,6 +90,7 @@ class Supervisor:
         finally:
             await self._end_all()
             self._write_view()
+            await self._say_last()
 
     def _obey(self) -> None:
         loop = asyncio.get_running_loop()
@@ -273,6 +274,15 @@ class Supervisor:
             LOG.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
         else:
             self._view = view
+
+    async def _say_last(self) -> None:
+        """Copy and anchor what the workers have published when they ended."""
+        from keepstone.wiring import say_last  # what only workers need costs this process nothing before
+
+        try:
+            await say_last(self._settings)
+        except KeepstoneError as error:
+            LOG.error("the end could not be copied or anchored: %s", error.message)  # noqa: TRY400
 
     async def _answer(self, asker: _Worker, number: int) -> None:
         """Ask all workers for their metrics and give the sum to the one that was asked."""

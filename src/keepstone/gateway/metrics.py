@@ -189,6 +189,10 @@ class Metrics:
         self.copy_failures = counter(
             "ledger_copy_failures", "attempts to copy the ledger that failed", "code"
         )
+        self.anchor_failures = counter(
+            "ledger_anchor_failures", "checkpoints that could not be anchored", "anchor", "code"
+        )
+        self.anchored_at = gauge("ledger_anchored_at_seconds", "when an anchor was told last", "anchor")
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:
@@ -198,5 +202,5 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, namespace=NAMESPACE, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace=NAMESPACE, registry=self.registry)

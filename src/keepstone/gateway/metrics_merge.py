@@ -15,6 +15,7 @@ from prometheus_client.samples import Sample
 SUMMED = frozenset(
     {
         "keepstone_calls_in_flight",
+        "keepstone_ledger_copy_behind_records",
         "keepstone_ledger_records",
         "process_open_fds",
         "process_resident_memory_bytes",

@@ -6,6 +6,7 @@ all of them, every batch of the write-ahead log against the root and signature w
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,17 @@ from keepstone.ledger.verdict import Problem, Verdict, Verification
 from keepstone.ledger.walk import Progress, Walk, leftovers
 
 _T = TypeVar("_T")
+_KEPT = "the earlier checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What a log was once said to hold, and where; of several in one `group` the first that fails is told."""
+
+    size: int
+    root: bytes
+    where: str = _KEPT
+    group: str = ""
 
 
 def verify(
@@ -25,13 +37,13 @@ def verify(
     verifier: str | note.Verifier | None,
     *,
     since: str | None = None,
-    begins: Sequence[tuple[int, bytes]] = (),
+    begins: Sequence[Begin] = (),
     progress: Progress = lambda _done, _total: None,
 ) -> Verification:
     """Recompute the whole log in `directory`; `since` is a signed checkpoint note that was kept elsewhere.
 
     Without a `verifier` (a vkey) hashes are checked and signatures are not, so the verdict is at best
-    NOT_EVALUATED. The log must also begin with each (size, root) of `begins`. Raise `LedgerError` only when
+    NOT_EVALUATED. The log must also begin with each of `begins`. Raise `LedgerError` only when
     there is nothing to verify or the key is malformed.
     """
     if not directory.is_dir():
@@ -57,15 +69,15 @@ class _Audit:
         self.pruned = 0
         self.size, self.root = 0, EMPTY_ROOT
 
-    def run(self, since: str | None, begins: Sequence[tuple[int, bytes]], progress: Progress) -> Verification:
+    def run(self, since: str | None, begins: Sequence[Begin], progress: Progress) -> Verification:
         """Do all of it and conclude."""
         checkpoint = self._checkpoint()
         checked = 0
         if checkpoint is not None:
             self.size, self.root = checkpoint.size, checkpoint.root
-            earlier = [note.Checkpoint(checkpoint.origin, size, root) for size, root in begins]
+            earlier = list(begins)
             kept = self._attempt(lambda: self._earlier(since), 0) if since else None
-            earlier += [kept] if kept is not None else []
+            earlier += [Begin(kept.size, kept.root)] if kept is not None else []
             self.pruned = min(self._attempt(self._pruned, 0) or 0, checkpoint.size)
             replay = self._attempt(self._replay, checkpoint.size)
             wanted = {checkpoint.size}
@@ -77,8 +89,7 @@ class _Audit:
             checked = walk.checked
             if replay is not None:
                 checked += self._batches(replay, checkpoint, walk.edges, earlier)
-            for each in earlier:
-                self._compare_earlier(each, walk.edges)
+            self._compare_all(earlier, walk.edges)
             self._leftovers(checkpoint.size, complete=replay is not None)
         return self._conclude(checked)
 
@@ -133,7 +144,7 @@ class _Audit:
         replay: wal.Replay,
         checkpoint: note.Checkpoint,
         edges: dict[int, Frontier],
-        earlier: Sequence[note.Checkpoint],
+        earlier: Sequence[Begin],
     ) -> int:
         """Check each batch's root and signature; return how many records lie beyond the checkpoint."""
         if replay.origin != checkpoint.origin or not replay.start <= checkpoint.size <= replay.size:
@@ -169,17 +180,30 @@ class _Audit:
             else:
                 self.problems.append(Problem("a commit's signature does not verify", batch.first, batch.size))
 
-    def _compare_earlier(self, earlier: note.Checkpoint, edges: dict[int, Frontier]) -> None:
-        """The log must begin with exactly the records that the earlier checkpoint covers."""
-        if earlier.size > self.size:
-            what = "the log is shorter than the earlier checkpoint: its newest records were taken away"
-            self.problems.append(Problem(what, self.size, earlier.size))
-        elif earlier.size in edges:
-            if edges[earlier.size].root() != earlier.root:
-                what = "the log does not begin with the records of the earlier checkpoint: it was rewritten"
-                self.problems.append(Problem(what, 0, earlier.size))
-        else:
-            self.unknown.append("the earlier checkpoint could not be compared, for the log is not whole")
+    def _compare_all(self, earlier: Sequence[Begin], edges: dict[int, Frontier]) -> None:
+        """The log must begin with exactly the records that each of these covers."""
+        groups: dict[str, list[Begin]] = {}
+        for each in sorted(earlier, key=lambda each: each.size):
+            groups.setdefault(each.group, []).append(each)
+        for group in groups.values():
+            longest = group[-1]
+            if longest.size > self.size:
+                what = f"the log is shorter than {longest.where}: its newest records were taken away"
+                self.problems.append(Problem(what, self.size, longest.size))
+            self._compare_group([each for each in group if each.size <= self.size], edges)
+
+    def _compare_group(self, group: Sequence[Begin], edges: dict[int, Frontier]) -> None:
+        """Tell the first that differs: what lies between it and the one before was rewritten."""
+        agreed = 0
+        for each in group:
+            if each.size not in edges:
+                self.unknown.append(f"{each.where} could not be compared, for the log is not whole")
+                return
+            if edges[each.size].root() != each.root:
+                what = f"the log does not begin with the records of {each.where}: it was rewritten"
+                self.problems.append(Problem(what, agreed, each.size))
+                return
+            agreed = each.size
 
     def _leftovers(self, published: int, *, complete: bool) -> None:
         if self.live:

@@ -1,17 +1,20 @@
 """Verifying a ledger of several logs: each from its records up, and the view that binds them together."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from keepstone.core.errors import LedgerError
 from keepstone.ledger import note
 from keepstone.ledger.hold_check import check_holds
 from keepstone.ledger.merkle import EMPTY_ROOT
 from keepstone.ledger.verdict import Problem, Verdict, Verification
-from keepstone.ledger.verify import verify
-from keepstone.ledger.view import MAIN, VIEW, Reached, View, folders, is_view, open_view, read_view
+from keepstone.ledger.verify import Begin, verify
+from keepstone.ledger.view import MAIN, VIEW, View, folders, is_view, open_view, read_view
 from keepstone.ledger.walk import Progress
 
+_NOTHING: Mapping[str, Sequence[Begin]] = MappingProxyType({})
 _WORST = (Verdict.FAIL, Verdict.NOT_EVALUATED, Verdict.PASS)
 
 
@@ -36,9 +39,14 @@ def verify_all(
     verifier: str | None,
     *,
     since: str | None = None,
+    anchored: Mapping[str, Sequence[Begin]] = _NOTHING,
+    holds: bool = True,
     progress: Progress = lambda _done, _total: None,
 ) -> Whole:
     """Recompute every log of `ledger`; `since` is a checkpoint or a view that was kept elsewhere.
+
+    `anchored` is by the logs' names what they must begin with besides. Without `holds`, it is not looked at
+    whether legal holds stand, which are no part of a copy.
 
     A log that the view or `since` names and that is not here is a failure, and so is a view that has gone
     while its shards are here. Raise `LedgerError` as `verify` does.
@@ -54,19 +62,20 @@ def verify_all(
     stated = [each for each in (view, earlier) if each is not None]
     if view is not None:
         problems += [f"log `{name}` is not in the view" for name in here if name not in view.logs]
-    wanted: dict[str, list[Reached]] = {name: [] for name in here}
-    for each in stated:
-        for name, reached in each.logs.items():
-            if name in wanted:
-                wanted[name].append(reached)
-            elif reached.size:
-                problems.append(f"log `{name}` is missing: it held {reached.size} records")
+    wanted: dict[str, list[Begin]] = {name: [] for name in here}
+    said = [(name, Begin(at.size, at.root)) for each in stated for name, at in each.logs.items()]
+    said += [(name, each) for name, begins in anchored.items() for each in begins]
+    for name, begin in sorted(said, key=lambda pair: -pair[1].size):
+        if name in wanted:
+            wanted[name].append(begin)
+        elif begin.size and not any(each.startswith(f"log `{name}` is missing") for each in problems):
+            problems.append(f"log `{name}` is missing: it held {begin.size} records")
     logs = {
         name: verify(
             folder,
             key.of_shard(name) if key else None,
             since=since if name == MAIN else None,
-            begins=[(reached.size, reached.root) for reached in wanted[name]],
+            begins=wanted[name],
             progress=progress,
         )
         for name, folder in here.items()
@@ -74,7 +83,7 @@ def verify_all(
     }
     found = _conclude(view, logs, tuple(dict.fromkeys(problems)))
     # A log that does not verify has said the worse thing already, and cannot be relied on for holds.
-    return _with_holds(found, ledger) if found.verdict is Verdict.PASS else found
+    return _with_holds(found, ledger) if holds and found.verdict is Verdict.PASS else found
 
 
 def _with_holds(whole: Whole, ledger: Path) -> Whole:
@@ -98,7 +107,7 @@ def _stated(ledger: Path, key: note.Verifier | None, *, shards: bool) -> tuple[V
         return None, [f"`{VIEW}`: {error.message}"]
 
 
-def _holds_something(name: str, folder: Path, stated: list[Reached]) -> bool:
+def _holds_something(name: str, folder: Path, stated: Sequence[Begin]) -> bool:
     """Leave out a log that was promised and not begun: a worker that never came up."""
     begun = (folder / "checkpoint").exists() or (folder / "tile").exists()
     return begun or name == MAIN or any(each.size for each in stated)

@@ -26,7 +26,7 @@ from keepstone.policy.routing import route_rules
 from keepstone.policy.rules import CallFacts, ModelRoute, Place, Trial, compile_roles
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
-from keepstone.policy.schema.record import Content, Durability, Retention, S3Store
+from keepstone.policy.schema.record import Anchor, Content, Durability, Retention, S3Anchor, S3Store
 from keepstone.policy.schema.upstreams import BedrockUpstream, Model
 from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
@@ -37,6 +37,7 @@ ESTIMATED_BYTES_PER_TOKEN = 4  # a usual estimate for English; the upstream's ow
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+_B = TypeVar("_B", S3Store, S3Anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,13 @@ class ContentRule:
 
 @dataclass(frozen=True, slots=True)
 class RecordBounds:
-    """When an answer may leave, the most that a crash may lose, and where a copy is kept (days filled in)."""
+    """When an answer may leave, the most that a crash may lose, and what lies outside (days filled in)."""
 
     durability: Durability
     window_ns: int
     store: S3Store | None
+    anchors: tuple[Anchor, ...]
+    anchor_every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,10 +318,18 @@ def _beside(
 
 
 def _record(document: Policy) -> RecordBounds:
-    record, store = document.record, document.record.store
-    if store is not None and store.lock_days is None:
-        store = structs.replace(store, lock_days=document.retention.ledger_days)
-    return RecordBounds(record.durability, parse_duration(record.window), store)
+    record, days = document.record, document.retention.ledger_days
+
+    def filled(bucket: _B) -> _B:
+        return structs.replace(bucket, lock_days=bucket.lock_days or days)
+
+    return RecordBounds(
+        record.durability,
+        parse_duration(record.window),
+        filled(record.store) if record.store is not None else None,
+        tuple(filled(each) if isinstance(each, S3Anchor) else each for each in record.anchors),
+        seconds(record.anchor_every),
+    )
 
 
 def _content(retention: Retention) -> ContentRule | None:

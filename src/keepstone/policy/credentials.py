@@ -4,9 +4,11 @@ A policy names where a secret lies; the secret itself in a reviewed, copied and 
 token shapes are looked for anywhere, comments too; text of high entropy only in values, where it is no prose.
 """
 
+import base64
 import math
 import re
 from collections import Counter
+from hashlib import sha256
 
 _KNOWN = re.compile(
     r"(?<![A-Za-z0-9])(?:A3T[A-Z0-9]|AKIA|ASIA|ABSK|AIDA|AROA)[A-Z0-9]{16}(?![A-Z0-9])"
@@ -33,8 +35,21 @@ def has_known_token(text: str) -> bool:
 
 
 def looks_like_credential(text: str) -> bool:
-    """Say whether a value holds a token of a known shape or a long random one."""
+    """Say whether a value holds a token of a known shape or a long random one; a public key is none."""
+    if is_verifier_key(text):
+        return False
     return has_known_token(text) or any(_is_random(each[0]) for each in _LONG.finditer(text))
+
+
+def is_verifier_key(text: str) -> bool:
+    """Say whether this is a whole public key in the form `name+hash+base64`: its hash proves it."""
+    name, _, rest = text.partition("+")
+    stated, _, encoded = rest.partition("+")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    return len(raw) == 33 and sha256(f"{name}\n".encode() + raw).hexdigest()[:8] == stated
 
 
 def redacted(text: str) -> str:

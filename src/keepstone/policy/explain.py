@@ -28,7 +28,15 @@ from keepstone.policy.schema.guardrails import (
 )
 from keepstone.policy.schema.identities import AllowRule, DenyRule, Role
 from keepstone.policy.schema.limits import Limit
-from keepstone.policy.schema.record import Content, Durability, S3Store
+from keepstone.policy.schema.record import (
+    Anchor,
+    Content,
+    Durability,
+    FolderAnchor,
+    S3Anchor,
+    S3Store,
+    WitnessAnchor,
+)
 from keepstone.policy.schema.store import Store
 from keepstone.policy.schema.transforms import (
     AddSystem,
@@ -343,6 +351,9 @@ def _record(policy: Policy) -> Iterator[str]:
         yield "Records do not say from which address a call came."
     if policy.record.store is not None:
         yield from _store(policy.record.store, policy.retention.ledger_days)
+    if policy.record.anchors:
+        names = ", ".join(f"`{_anchor_name(each)}`" for each in policy.record.anchors)
+        yield f"Every {policy.record.anchor_every} signed checkpoints go to {names}."
     retention = policy.retention
     if retention.content is Content.NONE:
         yield f"Records are kept {retention.ledger_days} days; texts of calls are not stored."
@@ -380,6 +391,18 @@ def _store(store: S3Store, days: int) -> Iterator[str]:
         yield f"Calls are refused while more than {store.most_behind} records of a log are not copied."
 
 
+def _anchor_name(anchor: Anchor) -> str:
+    match anchor:
+        case S3Anchor():
+            return f"s3://{anchor.bucket}/{anchor.prefix}"
+        case FolderAnchor():
+            return anchor.path
+        case WitnessAnchor():
+            return anchor.url
+        case _:
+            assert_never(anchor)
+
+
 def _limit_gaps(policy: Policy) -> Iterator[str]:
     if not policy.limits:
         yield "Nothing bounds how much anyone spends."
@@ -409,6 +432,8 @@ def _gaps(policy: Policy) -> Iterator[str]:
 def _record_gaps(policy: Policy) -> Iterator[str]:
     if policy.record.durability is Durability.BOUNDED:
         yield f"A crash can lose the record of the last {policy.record.window}."
+    if not policy.record.anchors and policy.record.store is None:
+        yield "Whoever has the gateway's disk and the ledger's key can cut or rewrite the record unnoticed."
     if policy.record.store is not None and policy.record.store.when_behind == "go-on":
         yield "The copy of the record may fall behind without limit; a metric says how far."
     if policy.store.stale_for != Store().stale_for:

@@ -27,6 +27,7 @@ from keepstone.policy.schema.guardrails import (
     StreamScan,
 )
 from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
+from keepstone.policy.schema.record import S3Anchor, S3Store, WitnessAnchor
 from keepstone.policy.schema.upstreams import BedrockUpstream, DevBehaviour, DevUpstream, OpenAIUpstream
 from keepstone.policy.semantics_admission import ADMISSION_CHECKS
 from keepstone.policy.semantics_callers import CALLER_CHECKS
@@ -37,7 +38,7 @@ from keepstone.policy.shape import nearest
 _LONGEST_WINDOW = "31d"
 _LONGEST_STALE = "1h"
 _LONGEST_BOUNDED_LOSS = "1s"
-_LONGEST_INTERVAL = "1h"
+_LONGEST_INTERVAL = "1d"
 
 
 def faults_of_meaning(policy: Policy) -> Iterator[Fault]:
@@ -347,18 +348,31 @@ def _bounds_agree(policy: Policy) -> Iterator[Fault]:
 
 
 def _copies_are_sound(policy: Policy) -> Iterator[Fault]:
-    store = policy.record.store
-    if store is None:
-        return
-    path = ("record", "store")
-    yield from aws_url_faults(store.endpoint_url, store.region, (*path, "endpoint_url"))
-    if parse_duration(store.interval) > parse_duration(_LONGEST_INTERVAL):
-        message = f"expected at most `{_LONGEST_INTERVAL}`, got `{store.interval}`"
-        yield Fault((*path, "interval"), message)
-    if store.lock_days is not None and store.lock_days < policy.retention.ledger_days:
-        yield _warning(
-            (*path, "lock_days"), "records of the copy can be deleted before `retention.ledger_days` are over"
-        )
+    record = policy.record
+    places: list[tuple[Path, S3Store | S3Anchor]] = []
+    if record.store is not None:
+        places.append((("record", "store"), record.store))
+        yield from _interval(("record", "store", "interval"), record.store.interval)
+    yield from _interval(("record", "anchor_every"), record.anchor_every)
+    for number, anchor in enumerate(record.anchors):
+        path: Path = ("record", "anchors", number)
+        if isinstance(anchor, S3Anchor):
+            places.append((path, anchor))
+        elif isinstance(anchor, WitnessAnchor):
+            yield from url_faults(anchor.url, (*path, "url"))
+    for path, place in places:
+        yield from aws_url_faults(place.endpoint_url, place.region, (*path, "endpoint_url"))
+        if place.lock_days is not None and place.lock_days < policy.retention.ledger_days:
+            message = "what lies there can be deleted before `retention.ledger_days` are over"
+            yield _warning((*path, "lock_days"), message)
+    if len({(place.bucket, place.prefix) for _, place in places}) < len(places):
+        message = "two places are one bucket and prefix: an anchor that can go with the copy anchors nothing"
+        yield Fault(("record", "anchors"), message)
+
+
+def _interval(path: Path, interval: str) -> Iterator[Fault]:
+    if parse_duration(interval) > parse_duration(_LONGEST_INTERVAL):
+        yield Fault(path, f"expected at most `{_LONGEST_INTERVAL}`, got `{interval}`")
 
 
 CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (

@@ -1,8 +1,10 @@
 """What looks like a credential is refused wherever it stands, and never repeated."""
 
+import base64
 import random
 import string
 import time
+from hashlib import sha256
 
 import pytest
 
@@ -112,3 +114,12 @@ def test_a_long_line_is_judged_at_once(part: str) -> None:
     looks_like_credential(line)
     problems_of(f"{line}\n")
     assert time.process_time() - started < 5
+
+
+def test_a_public_key_is_no_credential_and_what_only_looks_like_one_is() -> None:
+    raw = bytes([4]) + bytes(range(100, 132))
+    encoded = base64.b64encode(raw).decode()
+    stated = sha256(b"w1\n" + raw).hexdigest()[:8]
+    assert not looks_like_credential(f"w1+{stated}+{encoded}")
+    assert looks_like_credential(f"w2+{stated}+{encoded}")
+    assert looks_like_credential(encoded)

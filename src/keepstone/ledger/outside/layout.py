@@ -11,9 +11,11 @@ A size is written with 15 digits in groups of three, so that the newest is found
 import re
 from collections.abc import Iterator
 
-from keepstone.core.errors import LedgerError
+from keepstone.core.errors import LedgerCorrupt, LedgerError
 from keepstone.ledger import note
+from keepstone.ledger.merkle import Frontier
 from keepstone.ledger.outside.objects import Objects
+from keepstone.ledger.store import TileStore
 from keepstone.ledger.view import MAIN, SHARDS, View
 
 CHECKPOINTS = "checkpoints/"
@@ -75,3 +77,24 @@ def newest_checkpoint(objects: Objects, log: str, verifier: note.Verifier) -> no
         except LedgerError:
             continue
     return None
+
+
+def held_edge(
+    objects: Objects, log: str, verifier: note.Verifier, tiles: TileStore, checkpoint: note.Checkpoint
+) -> Frontier:
+    """Return the edge of what a place holds of a log; raise `LedgerCorrupt` if the log does not begin so."""
+    held = newest_checkpoint(objects, log, verifier)
+    if held is None:
+        return Frontier()
+    where = f"`{objects.where}/{checkpoint_key(log, held.size)}`"
+    if held.size > checkpoint.size:
+        raise LedgerCorrupt(
+            f"{where} is of `{held.size}` records, but this log holds `{checkpoint.size}`",
+            hint="this ledger was cut or put back to an older state: restore it from its copy",
+        )
+    edge = Frontier.at(held.size, tiles.nodes(checkpoint.size))
+    if edge.root() != held.root:
+        raise LedgerCorrupt(
+            f"this log does not begin with the records of {where}", hint="it was rewritten: keep both"
+        )
+    return edge

@@ -17,7 +17,7 @@ from keepstone.ledger.merkle import Frontier, leaf_hash
 from keepstone.ledger.outside.layout import (
     PRUNED_NOTES,
     checkpoint_key,
-    newest_checkpoint,
+    held_edge,
     numbered,
     prefix_of,
     view_key,
@@ -65,7 +65,7 @@ class LogCopy:
             return
         checkpoint = note.open_checkpoint(signed, self.verifier)
         if self.edge is None:
-            self.edge = self._held(tiles, checkpoint)
+            self.edge = held_edge(self.objects, self.log, self.verifier, tiles, checkpoint)
         if checkpoint.size == self.edge.size:
             return
         reached, seals = _survey(tiles, self.edge, checkpoint)
@@ -75,24 +75,6 @@ class LogCopy:
         self._send_pruned(tiles)
         self.objects.put_once(checkpoint_key(self.log, checkpoint.size), signed.encode())
         self.edge, self._resume = reached, False
-
-    def _held(self, tiles: TileStore, checkpoint: note.Checkpoint) -> Frontier:
-        """Return the edge of what the place holds; raise `LedgerCorrupt` if this log does not begin so."""
-        held = newest_checkpoint(self.objects, self.log, self.verifier)
-        if held is None:
-            return Frontier()
-        where = f"`{self.objects.where}/{checkpoint_key(self.log, held.size)}`"
-        if held.size > checkpoint.size:
-            raise LedgerCorrupt(
-                f"{where} is of `{held.size}` records, but this log holds `{checkpoint.size}`",
-                hint="this ledger was cut or put back to an older state: restore it from its copy",
-            )
-        edge = Frontier.at(held.size, tiles.nodes(checkpoint.size))
-        if edge.root() != held.root:
-            raise LedgerCorrupt(
-                f"this log does not begin with the records of {where}", hint="it was rewritten: keep both"
-            )
-        return edge
 
     def _first_missing(self, start: int, count: int) -> int:
         """Return how many of `count` full bundles from `start` on surely are there, whole and in order."""

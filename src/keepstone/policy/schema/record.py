@@ -88,9 +88,7 @@ class Durability(StrEnum):
     BOUNDED = "bounded"
 
 
-class S3Store(Closed, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
-    """A bucket with Object Lock that keeps a copy of all that the ledger publishes."""
-
+class _Bucket(Closed, frozen=True, kw_only=True):
     bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     prefix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*)?$")] = ""
     region: Annotated[str, Meta(description="absent: that of the AWS environment")] = ""
@@ -101,12 +99,45 @@ class S3Store(Closed, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
         Annotated[int, Meta(ge=1, le=36500)] | None,
         Meta(description="COMPLIANCE retention of each object; absent: `ledger_days`"),
     ] = None
+
+
+class S3Store(_Bucket, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
+    """A bucket with Object Lock that keeps a copy of all that the ledger publishes."""
+
     interval: Annotated[Duration, Meta(description="how often what was published is copied")] = "30s"
     when_behind: Annotated[
         Literal["go-on", "refuse"],
         Meta(description="while more than `most_behind` records are not copied: go on, or refuse calls"),
     ] = "go-on"
     most_behind: Annotated[int, Meta(ge=1, le=1_000_000_000, description="for each log")] = 100_000
+
+
+class S3Anchor(_Bucket, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
+    """A bucket with Object Lock, best in another account, that keeps signed checkpoints and views."""
+
+
+class FolderAnchor(Closed, frozen=True, kw_only=True, tag_field="kind", tag="folder"):
+    """A folder, best a share that others administer, that keeps signed checkpoints and views."""
+
+    path: Annotated[str, Meta(min_length=1)]
+
+
+class WitnessAnchor(Closed, frozen=True, kw_only=True, tag_field="kind", tag="witness"):
+    """A witness (c2sp.org/tlog-witness) that cosigns each log's checkpoints."""
+
+    url: Annotated[
+        str, Meta(pattern=r"^https?://", description="submission prefix, to which `/add-checkpoint` is added")
+    ]
+    key: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*$",
+            description="the witness's verifier key, of the type Ed25519 cosignature",
+        ),
+    ]
+
+
+Anchor = S3Anchor | FolderAnchor | WitnessAnchor
 
 
 class Record(Closed, frozen=True, kw_only=True):
@@ -121,3 +152,7 @@ class Record(Closed, frozen=True, kw_only=True):
         S3Store | None,
         Meta(description="where a copy is kept; the log on this disk is what answers wait for"),
     ] = None
+    anchors: Annotated[
+        tuple[Anchor, ...], Meta(max_length=16, description="where signed checkpoints go besides")
+    ] = ()
+    anchor_every: Annotated[Duration, Meta(description="how often; once more when the gateway ends")] = "5m"
