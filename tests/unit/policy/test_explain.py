@@ -119,6 +119,22 @@ def test_what_is_kept_is_told(retention: str, said: list[str]) -> None:
     assert list(record[1:]) == said
 
 
+def test_where_copy_and_anchors_go_is_told() -> None:
+    added = """record:
+  store: {kind: s3, bucket: acme-ledger, prefix: prod, when_behind: refuse, most_behind: 9}
+  anchors: [{kind: folder, path: /mnt/audit}, {kind: s3, bucket: acme-anchors}]
+"""
+    found = sentences(MINIMAL + added)
+    assert list(found["Record"][1:4]) == [
+        "Every 30s what was published is copied to `s3://acme-ledger/prod` and locked there for 400 days.",
+        "Calls are refused while more than 9 records of a log are not copied.",
+        "Every 5m signed checkpoints go to `/mnt/audit`, `s3://acme-anchors/`.",
+    ]
+    alone = "Whoever has the gateway's disk and the ledger's key can cut or rewrite the record unnoticed."
+    assert alone not in found["Not protected"]
+    assert alone in sentences(MINIMAL)["Not protected"]
+
+
 def test_an_unencrypted_upstream_is_told() -> None:
     text = MINIMAL.replace("{kind: dev}", "{kind: openai, base_url: 'http://a.example/v1'}")
     assert "Calls to upstream `dev` are not encrypted." in sentences(text)["Not protected"]

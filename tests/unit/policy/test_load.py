@@ -294,6 +294,21 @@ ADDED = {
         "error 13:45 retention.subject.name",
         "no meaning",
     ),
+    "a copy over plain HTTP": (
+        "record: {store: {kind: s3, bucket: acme-ledger, endpoint_url: 'http://s3.example'}}\n",
+        "error 13:63 record.store.endpoint_url",
+        "unencrypted",
+    ),
+    "an anchor that goes with the copy": (
+        "record: {store: {kind: s3, bucket: one}, anchors: [{kind: s3, bucket: one}]}\n",
+        "error 13:51 record.anchors",
+        "anchors nothing",
+    ),
+    "anchored too seldom": (
+        "record: {anchor_every: 30d}\n",
+        "error 13:24 record.anchor_every",
+        "at most `1d`",
+    ),
     "content that outlives its records": (
         "retention: {content: encrypted, content_days: 30, ledger_days: 7}\n",
         "error 13:47 retention.content_days",
