@@ -1,8 +1,9 @@
 """Answers that repeat their own system prompt: the same words in a row, whatever stands between them.
 
 Words are compared without letter case and punctuation; a character of Chinese, Japanese or Korean is a word.
-The answer's words are followed for as long as the system prompt has them in this order; `words` of them are a
-leak. Translations, encodings and paraphrases are not seen.
+`words` of the answer's words that the system prompt has in the same order are a leak; a prompt that has fewer
+is not looked for. Translations, encodings and paraphrases are not seen. Time grows with the lengths of prompt
+and answer, never with their product.
 """
 
 import re
@@ -22,21 +23,24 @@ Stretch = tuple[int, int]
 
 
 class SystemPrompt:
-    """What the system prompt of a call says, as words."""
+    """What the system prompt of a call says, as hashes of all its runs of so many words."""
 
-    __slots__ = ("_prompt", "action", "words")
+    __slots__ = ("_runs", "action", "words")
 
     def __init__(self, texts: Iterable[str], config: PromptLeak) -> None:
         prompt = " " + f" {_BARRIER} ".join(_words_of(text) for text in texts) + " "
         for allowed in config.allow:
             prompt = prompt.replace(f" {_words_of(allowed)} ", f" {_BARRIER} ")
-        self._prompt = prompt
+        words = prompt.split()
+        self._runs = frozenset(
+            map(hash, zip(*(words[first:] for first in range(config.words)), strict=False))
+        )
         self.words = config.words
         self.action = config.action
 
-    def has(self, words: Iterable[str]) -> bool:
-        """Say whether the prompt has these words in this order, one after the other."""
-        return f" {' '.join(words)} " in self._prompt
+    def has(self, words: tuple[str, ...]) -> bool:
+        """Say whether the prompt has a run of these words."""
+        return hash(words) in self._runs
 
     def leaks(self, text: str) -> list[Stretch]:
         """Return the stretches of `text` that repeat the prompt."""
@@ -47,7 +51,7 @@ class SystemPrompt:
 
     def filtered(self, text: str) -> tuple[str, int]:
         """Return `text` as the action leaves it, and how often it repeats the prompt."""
-        found = self.leaks(text)
+        found = self.leaks(text) if self._runs else []
         return (_masked(text, found, 0) if self.action is Action.ANONYMIZE else text), len(found)
 
 
@@ -58,37 +62,29 @@ class Follower:
 
     def __init__(self, prompt: SystemPrompt) -> None:
         self._prompt = prompt
-        self._words: deque[str] = deque()
-        self._starts: deque[int] = deque()
+        self._words: deque[str] = deque(maxlen=prompt.words)
+        self._starts: deque[int] = deque(maxlen=prompt.words)
         self.found: list[Stretch] = []
 
     def take(self, word: str, start: int, end: int) -> None:
         """Take the next word, which stands from `start` to `end`."""
         self._words.append(word.casefold())
         self._starts.append(start)
-        while self._words and not self._prompt.has(self._words):
-            self._drop()
-        if len(self._words) == self._prompt.words:
-            self._note(self._starts[0], end)
-            self._drop()
+        if len(self._words) == self._prompt.words and self._prompt.has(tuple(self._words)):
+            begin = self._starts[0]
+            if self.found and begin <= self.found[-1][1]:
+                begin = self.found.pop()[0]
+            self.found.append((begin, end))
 
     @property
     def undecided(self) -> int | None:
-        """Return where the text begins that a further word may make part of a leak."""
+        """Return where the text begins that further words may make part of a leak."""
         if not self._starts:
             return None
-        if self.found and self._starts[0] <= self.found[-1][1]:
+        first = self._starts[1] if len(self._starts) == self._prompt.words else self._starts[0]
+        if self.found and first <= self.found[-1][1]:
             return self.found[-1][0]
-        return self._starts[0]
-
-    def _note(self, start: int, end: int) -> None:
-        if self.found and start <= self.found[-1][1]:
-            start = self.found.pop()[0]
-        self.found.append((start, end))
-
-    def _drop(self) -> None:
-        self._words.popleft()
-        self._starts.popleft()
+        return first
 
 
 class LeakStream:

@@ -9,37 +9,30 @@ it brought itself. Secrets are never turned back; they are masked by their type.
 
 import re
 from collections import Counter
+from itertools import count
 
 from keepstone.core.keyed_hash import KeyedHash
-from keepstone.guard.plan import Family, Rule
-from keepstone.policy.schema.guardrails import PiiType
+from keepstone.guard.masking import is_secret
+from keepstone.guard.plan import Rule
 
 LETTERS = "bcdfghjklmnpqrstvwxz"
 """No vowels and no digits: a stand-in is no word, and no detector takes it for a number or a token."""
-_LENGTH = 10
-_SECRETS = frozenset(
-    {
-        PiiType.AWS_ACCESS_KEY,
-        PiiType.AWS_SECRET_KEY,
-        PiiType.CREDIT_DEBIT_CARD_CVV,
-        PiiType.PASSWORD,
-        PiiType.PIN,
-    }
-)
+LENGTH = 10
 
 
 class Surrogates:
     """The stand-ins of one call; never shown by `repr`, since it knows the originals."""
 
-    __slots__ = ("_by_value", "_caller", "_hash", "_originals", "_pattern", "_starts", "restored")
+    __slots__ = ("_by_value", "_caller", "_hash", "_kinds", "_originals", "_partial", "_pattern", "restored")
 
     def __init__(self, keyed: KeyedHash, caller: str) -> None:
         self._hash = keyed
         self._caller = caller
         self._by_value: dict[tuple[str, str], str] = {}
         self._originals: dict[str, str] = {}
+        self._kinds: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
-        self._starts: frozenset[str] = frozenset()
+        self._partial: re.Pattern[str] | None = None
         self.restored: Counter[str] = Counter()
         """How often an original of each type was put back."""
 
@@ -48,7 +41,7 @@ class Surrogates:
 
     def stand_in(self, rule: Rule, kind: str, value: str) -> str:
         """Return what stands between the braces for `value`: a stand-in, or the type of a secret."""
-        if rule.family is Family.CREDENTIAL or kind in _SECRETS:
+        if is_secret(rule, kind):
             return kind
         known = self._by_value.get((kind, value))
         return known or self._add(kind, value)
@@ -57,43 +50,54 @@ class Surrogates:
         """Return `text` with each stand-in of this call, with or without its braces, turned back."""
         if not self._originals or "_" not in text:
             return text
-        return self._compiled().sub(self._original, text)
+        return self._compiled()[0].sub(self._original, text)
 
     def starts_one(self, tail: str) -> bool:
         """Say whether `tail` may be the beginning of a stand-in that more text completes."""
-        self._compiled()
-        return tail in self._starts
+        return self._compiled()[1].fullmatch(tail) is not None
 
     @property
     def longest(self) -> int:
         """Return the length of the longest stand-in with its braces."""
-        return max(map(len, self._originals), default=0) + 2
+        return max(map(len, self._kinds), default=0) + 1 + LENGTH + 2
 
     def _add(self, kind: str, value: str) -> str:
-        digest = self._hash("\0".join((self._caller, kind, value)).encode("utf-8", "surrogatepass")).digest()
-        letters = "".join(LETTERS[byte % len(LETTERS)] for byte in digest)
-        length = _LENGTH
-        while f"{kind}_{letters[:length]}" in self._originals:  # another value of this call has the same
-            length += 1
-        name = f"{kind}_{letters[:length]}"
+        for attempt in count():  # again where another value of this call has the same letters
+            parts = (self._caller, kind, value, *([str(attempt)] if attempt else []))
+            digest = self._hash("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+            name = f"{kind}_{''.join(LETTERS[byte % len(LETTERS)] for byte in digest[:LENGTH])}"
+            if name not in self._originals:
+                break
         self._by_value[kind, value] = name
         self._originals[name] = value
-        self._pattern = None
+        if kind not in self._kinds:
+            self._kinds.add(kind)
+            self._pattern = None
         return name
 
     def _original(self, match: re.Match[str]) -> str:
         name = match[1] or match[2]
+        original = self._originals.get(name)
+        if original is None:  # it looks like one, and this call did not bring it
+            return match[0]
         self.restored[name.rpartition("_")[0]] += 1
-        return self._originals[name]
+        return original
 
-    def _compiled(self) -> re.Pattern[str]:
-        if self._pattern is None:
-            names = sorted(self._originals, key=len, reverse=True)
-            either = "|".join(map(re.escape, names))
-            self._pattern = re.compile(rf"\{{({either})\}}|({either})")
-            forms = [form for name in names for form in (name, f"{{{name}}}")]
-            self._starts = frozenset(form[:end] for form in forms for end in range(1, len(form) + 1))
-        return self._pattern
+    def _compiled(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """Return what finds a stand-in of one of the call's types, and what finds the beginning of one."""
+        if self._pattern is None or self._partial is None:
+            kinds = sorted(self._kinds, key=len, reverse=True)
+            one = f"(?:{'|'.join(map(re.escape, kinds))})_[{LETTERS}]{{{LENGTH}}}"
+            self._pattern = re.compile(rf"\{{({one})\}}|({one})")
+            self._partial = re.compile("|".join(map(_beginning_of, kinds)))
+        return self._pattern, self._partial
+
+
+def _beginning_of(kind: str) -> str:
+    """Return a pattern of all that a stand-in of a type, with or without its braces, may begin with."""
+    cut = "|".join(re.escape(kind[:end]) for end in range(1, len(kind) + 1))
+    letters = f"{re.escape(kind)}_[{LETTERS}]"
+    return rf"\{{|\{{?(?:{cut})|\{{?{letters}{{0,{LENGTH - 1}}}|\{{{letters}{{{LENGTH}}}"
 
 
 class StreamRestorer:

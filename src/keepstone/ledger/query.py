@@ -55,10 +55,10 @@ def ask(source: Source, folder: Path, sql: str, *, most: int = 1000) -> Answer:
     connection = duckdb.connect()
     try:
         _offer(connection, source, folder)
-        relation = connection.sql(sql)
-        if relation is None:
-            raise UsageError("the query has no result", hint="begin it with `SELECT`")
-        found = relation.to_arrow_reader(most + 1)
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError("a query only reads", hint="expected one `SELECT`")
+        found = connection.sql(sql).to_arrow_reader(most + 1)
         rows: list[tuple[Any, ...]] = []
         for batch in found:
             rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)

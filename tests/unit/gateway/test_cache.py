@@ -3,12 +3,14 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.gateway.cache.answers import Answers, Kept, cosine
 from keepstone.gateway.cache.question import Question, may_be_kept, question_of
 from keepstone.policy.schema.cache import Cache, CacheMatch
+from keepstone.policy.schema.transforms import AppendText
 from tests.laws import examples
 from tests.unit.gateway import calls
 
@@ -20,6 +22,8 @@ BOB = Principal("bob", "api-key", ("engineer",))
 
 def ask(text="How tall is K2?", *, system="", principal=calls.ALICE, data_class=DataClass.INTERNAL, **more):
     call = calls.admitted(Operation.CONVERSE, MODEL)
+    for name in ("purpose", "candidates", "changes"):
+        setattr(call, name, more.pop(name, getattr(call, name)))
     call.principal, call.data_class = principal, data_class
     call.document = {"messages": [{"role": "user", "content": [{"text": text}]}], **more}
     if system:
@@ -45,6 +49,7 @@ def test_the_same_call_is_the_same_question_whatever_the_order_of_its_members(co
         ("  how tall is  K2 ", True),
         ("HOW TALL IS K2!", True),
         ("How tall is K1?", False),
+        ("How tall is K\u00b2?", False),
         ("Is K2 tall?", False),
     ],
 )
@@ -63,9 +68,26 @@ def test_signs_within_words_count():
         {"principal": BOB},
         {"data_class": DataClass.PUBLIC},
         {"system": "You are a pirate."},
+        {"principal": Principal("alice", "api-key", ("engineer",), key_id="k2")},
+        {"principal": Principal("alice", "api-key", ("engineer",), key_id="k1", tenant="b")},
+        {"principal": Principal("alice", "api-key", ("engineer", "reader"), key_id="k1")},
+        {"purpose": "research"},
+        {"candidates": ("b",)},
+        {"changes": (AppendText(text="AI wrote this."),)},
         {"inferenceConfig": {"maxTokens": 5}},
     ],
-    ids=["caller", "class", "system prompt", "settings"],
+    ids=[
+        "caller",
+        "class",
+        "system prompt",
+        "key",
+        "tenant",
+        "roles",
+        "purpose",
+        "place",
+        "changes",
+        "settings",
+    ],
 )
 @pytest.mark.parametrize("config", [EXACT, WORDS])
 def test_contexts_never_meet(other, config):
@@ -76,6 +98,7 @@ def test_an_organisation_may_share_answers_and_still_not_across_classes():
     config = Cache(per="organisation")
     assert same(ask(), ask(principal=BOB), config)
     assert not same(ask(), ask(principal=BOB, data_class=DataClass.PUBLIC), config)
+    assert not same(ask(), ask(principal=replace(BOB, tenant="b")), config)
 
 
 def unfit(change):

@@ -104,18 +104,54 @@ def test_no_detector_takes_a_stand_in_for_a_find(kind, seed):
             assert len(found.findings) <= len(plain.findings)
 
 
-def test_two_values_with_the_same_hash_stay_apart(monkeypatch):
-    class Same:
-        def digest(self):
-            return bytes(range(32))
+def test_two_values_with_the_same_letters_stay_apart():
+    class Digest:
+        def __init__(self, message):
+            self._again = message.endswith(b"\0" + b"1")
 
-    surrogates = Surrogates(lambda _message: Same(), "alice")
+        def digest(self):
+            return bytes(range(1, 33)) if self._again else bytes(range(32))
+
+    surrogates = Surrogates(Digest, "alice")
     first, second = (surrogates.stand_in(PII, "EMAIL", value) for value in ("one", "two"))
     assert first != second
     assert surrogates.restore(f"{{{first}}} {{{second}}}") == "one two"
+
+
+def test_many_values_cost_no_more_to_look_for_than_one():
+    surrogates = Surrogates(KEY, "alice")
+    names = [surrogates.stand_in(PII, "EMAIL", f"a{number}@b.example") for number in range(20_000)]
+    text = "EMAIL_" * 2000 + f"{{{names[-1]}}}"
+    assert surrogates.restore(text) == "EMAIL_" * 2000 + "a19999@b.example"
+    assert len(surrogates._compiled()[0].pattern) < 100
 
 
 def test_a_value_of_lone_surrogates_is_hashed_all_the_same():
     surrogates = Surrogates(KEY, "alice")
     name = surrogates.stand_in(PII, "EMAIL", "\ud800@b.example")
     assert set(name.partition("_")[2]) <= set(string.ascii_lowercase)
+
+
+REVERSIBLE = compile_guardrail(
+    "reversible",
+    schema.Guardrail(
+        pii=dict.fromkeys((schema.PiiType.URL, schema.PiiType.EMAIL), schema.Action.ANONYMIZE),
+        credentials=schema.Action.ANONYMIZE,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://x.example/?token=ghp_" + "aB3d" * 9,
+        "see https://x.example/?k=AKIA" + "ABCDEFGH234567AB",
+    ],
+)
+def test_a_secret_within_something_else_has_no_way_back(text):
+    surrogates = Surrogates(KEY, "alice")
+    found = REVERSIBLE.inspect([Text(text, "user")], Direction.INPUT, surrogates.stand_in)
+    assert found.texts[0] == "see {URL}"
+    assert len(surrogates) == 0
+    plain = REVERSIBLE.inspect([Text("see https://x.example/", "user")], Direction.INPUT, surrogates.stand_in)
+    assert surrogates.restore(plain.texts[0]) == "see https://x.example/"

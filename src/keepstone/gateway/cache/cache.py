@@ -11,6 +11,7 @@ import msgspec
 
 from keepstone.core.errors import KeepstoneError
 from keepstone.core.exchange import DataClass, Operation
+from keepstone.gateway.admit import facts_of
 from keepstone.gateway.cache.answers import Answers, Kept
 from keepstone.gateway.cache.question import Question, may_be_kept, question_of
 from keepstone.gateway.call import Call
@@ -85,9 +86,7 @@ class ResponseCache:
 
     async def _vector(self, call: Call, question: Question, config: Embedding) -> tuple[float, ...] | None:
         """Ask the embedding model, if this call's text may go there."""
-        model = call.active.policy.model(config.model)
-        cleared = model is not None and call.data_class <= model.max_data_class
-        if not cleared or config.upstream not in call.candidates or len(question.text) > MOST_ASKED:
+        if len(question.text) > MOST_ASKED or not _may_embed(call, config):
             return None
         document = {"inputText": question.text}
         body = encode_document(document)
@@ -99,6 +98,17 @@ class ResponseCache:
             self._metrics.cached("failed").inc()
             return None
         return vector
+
+
+def _may_embed(call: Call, config: Embedding) -> bool:
+    """Say whether a call's text may go to the embedding model: cleared, permitted, denied by no rule."""
+    policy = call.active.policy
+    embedder = policy.model(config.model)
+    if call.model is None or embedder is None or call.data_class > embedder.max_data_class:
+        return False
+    facts = facts_of(call, call.data_class)
+    permitted = policy.admission.permits_trial(facts, call.model, config.model)
+    return config.upstream in permitted and config.upstream in call.candidates
 
 
 def recalled(kept: Kept) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Which calls may be answered by an earlier answer, and what makes two of them the same.
 
-A question lies in a context: caller or organisation, class of data, model, guardrails, policy, and all of the
-request but the last user message. Contexts never meet, so no answer crosses a tenant, a class of data or a
-changed policy. The text is the one that would reach the model, after masks.
+A question lies in a context: caller or organisation, tenant, roles, class of data, purpose, permitted
+upstreams, model, guardrails, changes, policy, and all of the request but the last user message. Contexts
+never meet, so no answer crosses a tenant, a class of data, a border or a changed policy. The text is the one
+that would reach the model, after masks.
 """
 
 import hashlib
@@ -59,11 +60,30 @@ def question_of(call: Call, config: Cache) -> Question | None:
     text, around = _apart(call.document, whole=config.match is CacheMatch.EXACT)
     if around is None:
         return None
-    holder = f"{call.principal.kind}:{call.principal.id}" if config.per == "principal" else "*"
-    names = [each.name for each in call.guardrails]
-    parts = (call.active.policy.hash, holder, call.data_class, route.model_id, names, around)
+    parts = (_rules_of(call), _holder(call, config), route.model_id, around)
     encoded = msgspec.json.encode(parts, order="sorted")
     return Question(hashlib.blake2b(encoded, digest_size=32).digest(), text)
+
+
+def _rules_of(call: Call) -> tuple[object, ...]:
+    """Return all by which the answer was let through, changed or computed somewhere: no other rule's fits."""
+    return (
+        call.active.policy.hash,
+        call.principal.roles,
+        call.data_class,
+        call.purpose,
+        call.candidates,
+        [each.name for each in call.guardrails],
+        call.changes,
+    )
+
+
+def _holder(call: Call, config: Cache) -> tuple[str, ...]:
+    """Return whose answers these are; a tenant's stay with it, however widely they are shared."""
+    principal = call.principal
+    if config.per == "organisation":
+        return (principal.tenant,)
+    return (principal.tenant, principal.kind, principal.id, principal.key_id)
 
 
 def may_be_kept(document: dict[str, Any]) -> bool:
@@ -92,5 +112,5 @@ def _apart(document: dict[str, Any], *, whole: bool) -> tuple[str, dict[str, Any
 
 
 def _words(text: str) -> list[str]:
-    plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'").casefold()
+    plain = unicodedata.normalize("NFC", text).replace("\u2019", "'").casefold()
     return [word.strip(_AT_ENDS) for word in plain.split()]
