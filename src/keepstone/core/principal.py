@@ -24,3 +24,8 @@ class Principal(Struct, frozen=True):
     signed_in: float = 0
     methods: tuple[str, ...] = ()
     level: str = ""
+
+    @property
+    def full_id(self) -> str:
+        """Return the id, behind that of its tenant if it has one: two tenants may have an Ada each."""
+        return f"{self.tenant}/{self.id}" if self.tenant else self.id

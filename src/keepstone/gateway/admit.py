@@ -51,7 +51,7 @@ def purpose_of_headers(call: Call) -> Decision | None:
     if metadata:
         try:
             document = msgspec.json.decode(metadata)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             document = None  # it is not ours to judge: no purpose stands in it
         return _state(call, stated) or _state(call, _member(document))
     return _state(call, stated)

@@ -61,7 +61,7 @@ def subject_of(call: Call) -> Decision | None:
         where = "its header" if rule.header else "`requestMetadata`" if rule.metadata else "its credentials"
         message = f"the policy keeps content by subject, and the call names none in {where}"
         return Decision.refuse(ReasonCode.SUBJECT_MISSING, message, "retention.subject")
-    call.kept = Kept(said or PRINCIPAL + call.principal.id)
+    call.kept = Kept(said or PRINCIPAL + call.principal.full_id)
     return None
 
 

@@ -11,6 +11,7 @@ from keepstone.core.errors import LedgerError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.trials import arm_of
+from keepstone.gateway.wire.slots import is_identifier
 from keepstone.ledger.record import (
     NO_CLIENT,
     Caller,
@@ -55,6 +56,7 @@ class _Closed:
         raise self.failure
 
 
+UNNAMED = "(not an identifier)"
 MOST_AGENT = 160
 _UNTOLD = re.compile(r"[^A-Za-z0-9 ._/()#;:,+-]")
 """What no program's name holds: a caller may write anything there."""
@@ -152,7 +154,7 @@ class Recorder:
             time=_rfc3339(call.wall_ns if kind != "closed" else call.wall_ns + now_ns - call.started_ns),
             principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
             operation=route.operation if route else call.unserved,
-            model=(route.model_id or route.guardrail_id) if route and principal.id else "",
+            model=_named(call) if route and principal.id else "",
             data_class=call.data_class.label if principal.id else "",
             class_from=call.class_source if principal.id else "",
             stated_class=call.stated_class.label if call.stated_class is not None else "",
@@ -160,7 +162,7 @@ class Recorder:
             policy=call.active.policy.hash,
             outcome=decision.outcome.value if decision else "",
             stage=call.stage,
-            reasons=tuple([ReasonNote(each.code, each.message, each.path) for each in reasons]),
+            reasons=tuple([ReasonNote(each.code, _told(call, each.message), each.path) for each in reasons]),
             findings=tuple(call.findings),
             tokens=Tokens(
                 call.usage.input,
@@ -200,6 +202,23 @@ def _settle(waiters: Sequence[object], error: LedgerError | None) -> None:
                 future.set_result(None)
             else:
                 future.set_exception(error)
+
+
+def _named(call: Call) -> str:
+    """Return the model or guardrail that a call names; one that nobody knows may be any text."""
+    assert call.route is not None  # noqa: S101 - the caller has just looked
+    name = call.route.model_id or call.route.guardrail_id
+    return name if call.model is not None or is_identifier(name) else UNNAMED
+
+
+def _told(call: Call, message: str) -> str:
+    """Return a reason's message as it may stand in a record: without a name that is no identifier."""
+    if call.model is not None or call.route is None:
+        return message
+    name = call.route.model_id or call.route.guardrail_id
+    if not name or is_identifier(name):
+        return message
+    return message.replace(name[:256], UNNAMED).replace(name[:64], UNNAMED)
 
 
 def _client(call: Call) -> Client:

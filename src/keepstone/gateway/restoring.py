@@ -20,7 +20,8 @@ def stand_in_for(call: Call, guardrail: Guardrail, direction: Direction) -> Stan
     if direction is Direction.OUTPUT or guardrail.config.masking.style is not MaskStyle.SURROGATE:
         return by_type
     if call.surrogates is None:
-        caller = f"{call.principal.kind}:{call.principal.id}"
+        principal = call.principal
+        caller = "\0".join((principal.kind, principal.tenant, principal.id, principal.key_id))
         call.surrogates = Surrogates(call.active.surrogate_hash, caller)
     return call.surrogates.stand_in
 

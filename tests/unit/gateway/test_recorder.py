@@ -179,3 +179,23 @@ def test_a_stream_s_end_has_its_own_time():
 
     opened, closed = map(datetime.fromisoformat, recording(use))
     assert closed - opened == timedelta(seconds=2.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nobody.knows-v1:0", "nobody.knows-v1:0"),
+        ("jane.doe@example.com 4111111111111111", "(not an identifier)"),
+        ("078051120999", "(not an identifier)"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_kept_only_if_it_is_a_name(name, told):
+    async def use(recorder, _log):
+        call = admitted(Operation.CONVERSE, name)
+        call.model = None
+        call.decision = Decision.refuse(ReasonCode.MODEL_UNKNOWN, f"the policy has no model `{name}`")
+        return recorder._describe(call, "exchange", call.started_ns)
+
+    record = recording(use)
+    assert record.model == told
+    assert record.reasons[0].message == f"the policy has no model `{told}`"

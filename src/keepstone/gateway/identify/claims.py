@@ -19,6 +19,10 @@ MAX_ID_CHARS = 200
 MAX_METHODS = 16
 
 
+LAST_DATE = 10**12
+"""No time that a token states lies beyond: seconds, some thirty thousand years."""
+
+
 class Verified(Struct, frozen=True):
     """What a token says, once it is believed: the caller, its end, the certificate it is bound to, its id."""
 
@@ -136,8 +140,10 @@ def words(value: Any, *, split: bool = True) -> list[str]:
 
 
 def number(value: Any) -> float | None:
-    """Return a NumericDate; `True` is an integer to Python and none here."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a NumericDate, `None` for what is none; `True` is an integer to Python and none here."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -LAST_DATE < value < LAST_DATE:
+        return None
+    return value
 
 
 def refuse(code: ReasonCode, message: str) -> Decision:

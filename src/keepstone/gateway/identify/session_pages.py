@@ -31,6 +31,7 @@ from keepstone.gateway.identify.sessions import (
 from keepstone.store.sessions import EndedSessions
 
 PATH = "/session"
+MAX_FIELDS = 32
 MAX_FORM_BYTES = 4096
 RENEW_S = 60
 """A cookie that was seen less than this ago is not sent anew."""
@@ -211,7 +212,13 @@ def _header(scope: Mapping[str, Any], name: bytes) -> bytes:
 
 
 def _query(scope: Mapping[str, Any]) -> dict[str, str]:
-    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=32))
+    try:
+        pairs = parse_qsl(
+            scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+        )
+    except ValueError:  # more fields than any page of ours has
+        return {}
+    return dict(pairs)
 
 
 async def _form(receive: Any) -> bytes:

@@ -132,11 +132,11 @@ class SigV4Verifier:
 
     def _scope_refusal(self, claimed: Claimed) -> Decision | None:
         if claimed.service != SERVICE:
-            message = f"the signature is for service `{claimed.service}`, expected `{SERVICE}`"
+            message = f"the signature is for another service, expected `{SERVICE}`"
             return Decision.refuse(ReasonCode.CREDENTIALS_FOR_ANOTHER, message)
         if self._regions and claimed.region not in self._regions:
             expected = ", ".join(f"`{each}`" for each in sorted(self._regions))
-            message = f"the signature is for region `{claimed.region}`, expected {expected}"
+            message = f"the signature is for another region, expected {expected}"
             return Decision.refuse(ReasonCode.CREDENTIALS_FOR_ANOTHER, message)
         return None
 

@@ -107,7 +107,7 @@ def holders(rule: LimitRule, principal: Principal, model_id: str) -> tuple[str, 
     """Return whose windows a call counts in."""
     match rule.scope:
         case "principal":
-            return (principal.key_id or principal.id,)
+            return (principal.key_id or principal.full_id,)
         case "role":
             return tuple(role for role in principal.roles if ANY in rule.roles or role in rule.roles)
         case "model":

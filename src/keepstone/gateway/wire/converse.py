@@ -20,6 +20,7 @@ from keepstone.gateway.wire.rules import (
     of,
     plain,
     read,
+    schema_text,
     struct,
     text,
     tree,
@@ -43,6 +44,8 @@ _TOOL = struct(
     }
 )
 
+_STRUCTURE = struct({"jsonSchema": struct({"schema": schema_text, "name": tree, "description": text})})
+
 _SETTINGS = {
     "inferenceConfig": plain,
     "guardrailConfig": plain,
@@ -58,7 +61,7 @@ REQUEST = {
     "promptVariables": of(Origin.USER, mapping(struct({"text": text}))),
     "additionalModelRequestFields": of(Origin.UNKNOWN, tree),
     "requestMetadata": of(Origin.UNKNOWN, tree),
-    "outputConfig": of(Origin.SYSTEM, tree),
+    "outputConfig": of(Origin.SYSTEM, struct({"textFormat": struct({"structure": _STRUCTURE})})),
     **_SETTINGS,
 }
 

@@ -49,11 +49,32 @@ def _translated(document: Mapping[str, Any], model: str, *, stream: bool) -> Doc
     request |= _output(document.get("outputConfig") or {})
     # Fields of the model's own go along as they are; the ones above and `stream` are the protocol's.
     extra = document.get("additionalModelRequestFields") or {}
+    decided = sorted(_DECIDED.intersection(extra))
+    if decided:
+        names = ", ".join(f"`{name}`" for name in decided)
+        raise RequestError(f"{names} cannot be set through `additionalModelRequestFields`")
     request = {**extra, **request}
     request["stream"] = stream
     if stream:
         request["stream_options"] = {"include_usage": True}
     return request
+
+
+_DECIDED = frozenset(
+    {
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "response_format",
+        "stream",
+        "stream_options",
+        "tool_choice",
+        "tools",
+    }
+)
+"""What limits, guardrails and transforms have looked at elsewhere in the document."""
 
 
 def _messages(message: Mapping[str, Any], path: str) -> list[Document]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from keepstone.core.errors import RequestError
@@ -18,8 +19,6 @@ from keepstone.gateway.wire.slots import (
     Origin,
     Slot,
     Walk,
-    decode_document,
-    encode_document,
     locate,
     readable_base64,
 )
@@ -83,6 +82,7 @@ def signature(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
 
 _NUMBERS = frozenset({int, float})
 _MOST_EMBEDDED = 64 * 1024
+_OPENINGS = frozenset({"{", "["})
 _SIGNATURE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-")
 
 
@@ -213,22 +213,42 @@ def numbers(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
 
 
 def json_text(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
-    """The member is JSON within a string: what is read and masked are the strings inside it."""
+    """The member is JSON within a string: what is read and masked are the strings inside it.
+
+    What looks like JSON and cannot be looked into, because it is none or because it is too long to be written
+    again for every mask, is content that cannot be read: whoever reads it later may read it otherwise.
+    """
     value = container[key]
-    if type(value) is str and len(value) <= _MOST_EMBEDDED:
-        try:
-            root = decode_document(value.encode())
-        except RequestError:
-            walk.text(container, key, origin)
-            return
-        inside = Walk()
-        inside.tree([root], 0, origin)
-        if _repeats_a_key(value):
-            container[key] = encode_document(root).decode()  # what was read, and no more, is sent on
-        walk.slots.extend(EmbeddedSlot(container, key, origin, slot, root) for slot in inside.slots)
-        return
-    # A longer one would cost too much to write again for every mask: it is read as it stands.
-    walk.text(container, key, origin)
+    if type(value) is str and not _embedded(walk, container, key, origin):
+        if value.lstrip()[:1] in _OPENINGS:
+            opaque(walk, container, key, origin)
+        walk.text(container, key, origin)
+    elif type(value) is not str:
+        walk.text(container, key, origin)
+
+
+def schema_text(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
+    """The member is a JSON schema within a string: an object, whose strings are read and masked."""
+    value = container[key]
+    if type(value) is not str or value.lstrip()[:1] != "{" or not _embedded(walk, container, key, origin):
+        raise RequestError("a JSON schema is not a JSON object, or is too long to be inspected")
+
+
+def _embedded(walk: Walk, container: Any, key: Any, origin: Origin) -> bool:
+    """Collect what stands inside a string of JSON; say whether it could be looked into."""
+    value = container[key]
+    if len(value) > _MOST_EMBEDDED:
+        return False
+    try:
+        root = msgspec.json.decode(value)
+    except (ValueError, RecursionError):
+        return False
+    inside = Walk()
+    inside.tree([root], 0, origin)
+    if _repeats_a_key(value):
+        container[key] = msgspec.json.encode(root).decode()  # what was read, and no more, is sent on
+    walk.slots.extend(EmbeddedSlot(container, key, origin, slot, root) for slot in inside.slots)
+    return True
 
 
 def _repeats_a_key(value: str) -> bool:

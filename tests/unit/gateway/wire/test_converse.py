@@ -216,11 +216,39 @@ def reached(document, text):
 @given(converse_requests())
 def test_no_string_escapes_a_request(document) -> None:
     before = deepcopy(document)
-    text = converse.request_slots(document)
+    try:
+        text = converse.request_slots(document)
+    except RequestError as error:
+        assert "JSON schema" in error.message  # noqa: PT017 - the only text that may refuse
+        return
     assert reached(document, text) == []
     for slot in text.slots:
         slot.replace(slot.value)
     assert document == before
+
+
+SCHEMA = '{"description":"card \\u0034111 1111 1111 1111\\nproject nightjar","title":"fine"}'
+
+
+def with_schema(schema):
+    structure = {"jsonSchema": {"schema": schema, "name": "answer"}}
+    output = {"textFormat": {"type": "json_schema", "structure": structure}}
+    return {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "outputConfig": output}
+
+
+def test_what_a_schema_says_is_read_as_its_reader_does() -> None:
+    document = with_schema(SCHEMA)
+    (hidden,) = [slot for slot in converse.request_slots(document).slots if "card" in slot.value]
+    assert hidden.value == "card 4111 1111 1111 1111\nproject nightjar"
+    hidden.replace("{MASKED}")
+    schema = document["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]
+    assert json.loads(schema) == {"description": "{MASKED}", "title": "fine"}
+
+
+@pytest.mark.parametrize("schema", ["no json", "[1]", '{"a":NaN}', "", '{"a":"' + "x" * 70_000 + '"}', 5])
+def test_a_schema_that_cannot_be_looked_into_is_refused(schema) -> None:
+    with pytest.raises(RequestError, match="JSON schema"):
+        converse.request_slots(with_schema(schema))
 
 
 @settings(max_examples=examples(60))

@@ -72,8 +72,7 @@ CALL = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": '
         ),
         ({"inferenceConfig": {"maxTokens": 3, "stopSequences": ["x"]}}, "stop", ["x"]),
         ({"inferenceConfig": {"maxTokens": 3}}, "max_tokens", 3),
-        ({"additionalModelRequestFields": {"seed": 1, "model": "other"}}, "seed", 1),
-        ({"additionalModelRequestFields": {"model": "other"}}, "model", "m"),
+        ({"additionalModelRequestFields": {"seed": 1, "top_k": 5}}, "seed", 1),
         (
             {"toolConfig": {"tools": [{"toolSpec": SPEC}]}},
             "tools",
@@ -99,6 +98,12 @@ CALL = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": '
 )
 def test_a_request_becomes(document, member, expected) -> None:
     assert to_openai(document, "m")[member] == expected
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "n", "max_completion_tokens", "stream", "tools"])
+def test_what_was_decided_elsewhere_cannot_be_set_as_a_model_s_own_field(name) -> None:
+    with pytest.raises(RequestError, match=f"`{name}` cannot be set"):
+        to_openai({**user({"text": "a"}), "additionalModelRequestFields": {name: 1}}, "m")
 
 
 def test_a_streamed_request_asks_for_usage() -> None:

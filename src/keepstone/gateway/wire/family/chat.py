@@ -79,14 +79,28 @@ _FLOWS: dict[str, tuple[Kind, Path]] = {
 def classify(document: Document) -> Delta:
     """Return the meaning of one chunk; the channel of a tool call is its index, a choice is a block.
 
-    Raises `WireError` for a chunk that continues several choices, which could not be held back one by one.
+    Raises `WireError` for a chunk that continues several choices or several texts, which could not be held
+    back one by one.
     """
     final, block = _is_last(document), _choice_index(document)
-    for channel, (kind, path) in _FLOWS.items():
-        if is_text(document, path) and (not final or _text_at(document, path)):
-            name = f"{channel}{_call_index(document)}" if kind is Kind.HELD else channel
-            return flowing(kind, document, path, _CHUNK, block=block, channel=name, final=final)
+    found = [each for each in _FLOWS.items() if is_text(document, each[1][1])]
+    telling = [each for each in found if _text_at(document, each[1][1])]
+    if len(telling) > 1 or _several_calls(document):
+        raise WireError("a chunk continues several texts at once")
+    held = [each for each in found if each[1][0] is Kind.HELD]
+    for channel, (kind, path) in telling or (() if final else held or found):
+        name = f"{channel}{_call_index(document)}" if kind is Kind.HELD else channel
+        return flowing(kind, document, path, _CHUNK, block=block, channel=name, final=final)
     return whole(Kind.END if final else Kind.METADATA, document, _CHUNK)
+
+
+def _several_calls(document: Any) -> bool:
+    """Say whether a chunk continues more than one tool call."""
+    try:
+        calls = document["choices"][0]["delta"]["tool_calls"]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return type(calls) is list and len(calls) > 1
 
 
 def _is_last(document: Any) -> bool:
