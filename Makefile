@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-faults unit check format bench docs clean fuzz test-redteam
+.PHONY: help setup demo test test-faults unit laws check format bench docs clean fuzz test-redteam
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test-faults: setup ## the long trials: killed workers, a cut network, ten thousa
 
 unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
 	KEEPSTONE_QUICK=1 $(BIN)/pytest tests/unit -n auto -q -m "not slow"
+
+laws: setup ## look for what breaks a law: other examples at every run, and twenty times as many
+	KEEPSTONE_LAWS=search $(BIN)/pytest tests/unit -n auto -q -m "not slow" -k "$(LAW)"
 
 check: setup ## format, lint, types, import floors, generated reference
 	$(BIN)/ruff format --check .

@@ -248,6 +248,8 @@ def _embedded(walk: Walk, container: Any, key: Any, origin: Origin) -> bool:
     if _repeats_a_key(value):
         container[key] = msgspec.json.encode(root).decode()  # what was read, and no more, is sent on
     walk.slots.extend(EmbeddedSlot(container, key, origin, slot, root) for slot in inside.slots)
+    if inside.opaque:
+        opaque(walk, container, key, origin)
     return True
 
 

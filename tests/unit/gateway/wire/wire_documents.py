@@ -1,5 +1,6 @@
 """Random documents of the shapes of botocore's service model, for laws about what is inspected."""
 
+import json
 from base64 import b64encode
 from functools import cache
 
@@ -17,6 +18,9 @@ json_values = st.recursive(
     max_leaves=6,
 )
 blobs = st.one_of(markers, markers.map(lambda text: b64encode(text.encode()).decode()), st.just("AAEC/w=="))
+
+
+schemas = st.dictionaries(keys, json_values, max_size=3).map(json.dumps)
 
 
 @cache
@@ -48,6 +52,8 @@ def structures(draw, shape, depth: int):
     names = draw(st.lists(st.sampled_from(sorted(shape.members)), unique=True, max_size=3))
     names += [name for name in shape.required_members if name not in names]
     value = {name: draw(shaped(shape.members[name], depth + 1)) for name in names}
+    if shape.name == "JsonSchemaDefinition":
+        value["schema"] = draw(schemas)  # anything else is refused: test_a_schema_that_cannot_be_looked_into
     if draw(st.integers(0, 8)) == 0:
         value[draw(keys)] = draw(json_values)
     return value

@@ -43,14 +43,14 @@ class ResponsesWriter:
         self._items: list[Document] = []
         self._open: Document | None = None
         self._pieces: list[str] = []
-        self._stop = "end_turn"
+        self._incomplete: str | None = None
         self._usage: TokenUsage | None = None
 
     def whole(self, document: Document) -> bytes:
         """Return the response."""
         for block in document["output"]["message"]["content"]:
             self._items.append(self._item(block))
-        self._stop = document["stopReason"]
+        self._incomplete = _INCOMPLETE.get(document["stopReason"])
         self._usage = converse.usage(document) or TokenUsage()
         return msgspec.json.encode(self._response())
 
@@ -72,7 +72,7 @@ class ResponsesWriter:
             case "contentBlockStop":
                 return self._close()
             case "messageStop":
-                self._stop = document["stopReason"]
+                self._incomplete = _INCOMPLETE.get(document["stopReason"])
             case "metadata":
                 self._usage = converse.usage(document) or TokenUsage()
             case _:
@@ -94,7 +94,7 @@ class ResponsesWriter:
     # --- the response
 
     def _response(self, *, status: str = "") -> Document:
-        reason = _INCOMPLETE.get(self._stop) if not status else None
+        reason = self._incomplete if not status else None
         asked = self._request
         return {
             "id": f"resp_{self._bare}",
