@@ -1,6 +1,6 @@
 """For all tests: how hard laws are tried, and a collector that looks seldom.
 
-Collecting some thousand tests leaves nearly all objects alive: looking through them again and again is lost time.
+Collecting thousands of tests leaves nearly all objects alive: looking at them again and again is lost time.
 """
 
 import gc
