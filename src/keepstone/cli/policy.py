@@ -14,7 +14,8 @@ from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
 from keepstone.core.settings import from_environment
 from keepstone.policy.compile import compile_policy
-from keepstone.policy.explain import explain_decision, explain_document
+from keepstone.policy.explain.decision import explain_decision
+from keepstone.policy.explain.document import explain_document
 from keepstone.policy.load import LoadedPolicy, load
 from keepstone.policy.problems import InvalidPolicyError, Problem
 from keepstone.policy.rules import CallFacts

@@ -18,7 +18,7 @@ from keepstone.policy.merge import merged
 from keepstone.policy.problems import Fault, InvalidPolicyError, Place, Problem, Severity, excerpt_of, written
 from keepstone.policy.problems import Path as DocumentPath
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.semantics import faults_of_meaning
+from keepstone.policy.semantics.checks import faults_of_meaning
 from keepstone.policy.shape import faults_of_shape, faults_of_type
 from keepstone.policy.tree import MAX_BYTES, Node, Source, Unreadable, decode, parse
 

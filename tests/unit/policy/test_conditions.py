@@ -6,7 +6,7 @@ from keepstone.core.decision import ReasonCode
 from keepstone.core.exchange import ClassSource, DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.compile import CompiledPolicy, compile_policy
-from keepstone.policy.explain import explain_document
+from keepstone.policy.explain.document import explain_document
 from keepstone.policy.personas import PERSONAS, Administration, may_administer
 from keepstone.policy.rules import CallFacts
 from keepstone.policy.schema.identities import Persona, Role

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from keepstone.policy.compile import compile_policy
-from keepstone.policy.explain import explain_document
+from keepstone.policy.explain.document import explain_document
 from keepstone.policy.limits import Period, Unit
 from tests.unit.policy.documents import MINIMAL, loaded, problems_of
 

@@ -1,6 +1,6 @@
 import pytest
 
-from keepstone.policy.explain import explain_document
+from keepstone.policy.explain.document import explain_document
 from tests.unit.policy.documents import loaded
 
 DOCUMENT = """\

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from keepstone.policy.detected import BUILT_IN
 from keepstone.policy.model_ids import Glob
 from keepstone.policy.personas import PERSONAS
-from keepstone.policy.problems import Fault, Path, Severity, shown
+from keepstone.policy.problems import Fault, Path, shown
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.identities import AllowRule, DenyRule
+from keepstone.policy.semantics.references import globs_match_something, unknown, warning
 from keepstone.policy.shape import nearest
 from keepstone.policy.times import parse_window
 
@@ -21,6 +22,17 @@ def _rules(policy: Policy) -> Iterator[tuple[Path, Rule]]:
             yield (*path, "allow", number), allow
         for number, deny in enumerate(role.deny):
             yield (*path, "deny", number), deny
+
+
+def _rules_match_models(policy: Policy) -> Iterator[Fault]:
+    for name, role in policy.identities.roles.items():
+        path: Path = ("identities", "roles", name)
+        if not role.allow and (role.persona is None or PERSONAS[role.persona].operations):
+            yield warning(path, f"role `{name}` allows nothing", "add an `allow` rule")
+        rules = [("allow", n, allowance.models) for n, allowance in enumerate(role.allow)]
+        rules += [("deny", n, denial.models) for n, denial in enumerate(role.deny)]
+        for effect, number, globs in rules:
+            yield from globs_match_something(globs, (*path, effect, number, "models"), policy, effect)
 
 
 def personas_bound_roles(policy: Policy) -> Iterator[Fault]:
@@ -45,10 +57,7 @@ def purposes_are_declared(policy: Policy) -> Iterator[Fault]:
     for path, rule in _rules(policy):
         for number, purpose in enumerate(rule.purposes):
             if purpose not in policy.purposes:
-                near = nearest(purpose, policy.purposes)
-                known = ", ".join(f"`{each}`" for each in sorted(policy.purposes)) or "none"
-                hint = f"did you mean `{near}`?" if near else f"defined: {known}"
-                yield Fault((*path, "purposes", number), f"unknown purpose `{shown(purpose)}`", hint)
+                yield unknown((*path, "purposes", number), "purpose", purpose, policy.purposes)
     if policy.data.require_purpose and not policy.purposes:
         yield Fault(
             ("data", "require_purpose"),
@@ -86,7 +95,7 @@ def regions_are_kept(policy: Policy) -> Iterator[Fault]:
             if not any(Glob(region).matches(each) for each in known):
                 hint = f"regions: {', '.join(sorted(known)) or 'none'}"
                 message = f"no upstream is in region `{region}`"
-                yield Fault((*path, "regions", number), message, hint, Severity.WARNING)
+                yield warning((*path, "regions", number), message, hint)
 
 
 def detected_types_exist(policy: Policy) -> Iterator[Fault]:
@@ -102,6 +111,7 @@ def detected_types_exist(policy: Policy) -> Iterator[Fault]:
 
 
 ADMISSION_CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
+    _rules_match_models,
     personas_bound_roles,
     purposes_are_declared,
     times_exist,

@@ -1,7 +1,8 @@
 """In plain language: how callers prove who they are, and what a proof gives them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from keepstone.policy.explain.prose import listed
 from keepstone.policy.schema.callers import CertificateRule, OidcProvider, StepUp
 from keepstone.policy.schema.identities import Identities
 
@@ -13,12 +14,12 @@ def explain_callers(identities: Identities) -> Iterator[str]:
     for name, provider in identities.oidc.items():
         yield from _provider(name, provider)
     if identities.sigv4 is not None:
-        regions = f" for {_listed(identities.sigv4.regions)}" if identities.sigv4.regions else ""
+        regions = f" for {listed(identities.sigv4.regions)}" if identities.sigv4.regions else ""
         yield f"Signed calls (SigV4){regions} are accepted, signed at most {identities.sigv4.skew} ago."
         if identities.sigv4.unsigned_payload == "allow":
             yield "A signature may leave out the body, which anyone on the way could then change."
     for rule in identities.mtls.rules if identities.mtls else ():
-        yield f"{_holder(rule)} holds {_listed(rule.roles)}."
+        yield f"{_holder(rule)} holds {listed(rule.roles)}."
     for each in identities.step_up:
         yield _step_up(each)
     if identities.console is not None:
@@ -30,18 +31,18 @@ def explain_callers(identities: Identities) -> Iterator[str]:
 
 
 def _provider(name: str, provider: OidcProvider) -> Iterator[str]:
-    clients = f", issued to {_listed(provider.clients)}" if provider.clients else ""
+    clients = f", issued to {listed(provider.clients)}" if provider.clients else ""
     yield (
-        f"Tokens of provider `{name}` ({provider.issuer}) for {_listed(provider.audiences)}{clients} are "
+        f"Tokens of provider `{name}` ({provider.issuer}) for {listed(provider.audiences)}{clients} are "
         "accepted."
     )
     for value, roles in provider.roles.items():
-        yield f"Of them, `{value}` in `{provider.roles_claim}` gives {_listed(roles)}."
+        yield f"Of them, `{value}` in `{provider.roles_claim}` gives {listed(roles)}."
     yield f"While `{name}` cannot be reached, its last keys hold {provider.keys_hold}."
     if provider.sender_constraint == "honoured":
         yield f"Who steals a token of `{name}` that no certificate is bound to can use it until it expires."
     if provider.once:
-        yield f"A token of `{name}` is good only once for {_listed(provider.once)}."
+        yield f"A token of `{name}` is good only once for {listed(provider.once)}."
 
 
 def _holder(rule: CertificateRule) -> str:
@@ -51,13 +52,7 @@ def _holder(rule: CertificateRule) -> str:
 
 
 def _step_up(rule: StepUp) -> str:
-    models = "every model" if "*" in rule.models else _listed([f"`{each}`" for each in rule.models])
-    how = "" if "*" in rule.operations else f" by {_listed(rule.operations)}"
-    but = f", but for callers by {_listed(rule.exempt)}" if rule.exempt else ""
+    models = "every model" if "*" in rule.models else listed([f"`{each}`" for each in rule.models])
+    how = "" if "*" in rule.operations else f" by {listed(rule.operations)}"
+    but = f", but for callers by {listed(rule.exempt)}" if rule.exempt else ""
     return f"Use of {models}{how} needs a sign-in with a second factor within {rule.max_age}{but}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,7 +1,8 @@
 """The `residency` section in plain sentences, and what it leaves open."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from keepstone.policy.explain.prose import listed
 from keepstone.policy.schema.document import Policy
 
 
@@ -11,21 +12,21 @@ def residency_sentences(policy: Policy) -> Iterator[str]:
     if section is None:
         return
     default = section.jurisdictions or policy.organisation.jurisdictions
-    yield f"A call carries data of {_listed(default)} unless its caller's role or its header says more."
+    yield f"A call carries data of {listed(default)} unless its caller's role or its header says more."
     for role, codes in section.roles.items():
-        yield f"Calls by holders of {role} carry data of {_listed(codes)}."
+        yield f"Calls by holders of {role} carry data of {listed(codes)}."
     for code, rule in section.rules.items():
-        yield f"Data of {code} stays in {_listed(rule.stay_in)}."
+        yield f"Data of {code} stays in {listed(rule.stay_in)}."
     for each in section.transfers:
         until = f" until {each.until}" if each.until else ""
-        purposes = f", for {_listed(each.purposes)} only" if each.purposes else ""
+        purposes = f", for {listed(each.purposes)} only" if each.purposes else ""
         yield (
-            f"`{each.name}` ({each.kind}) lets data of {_listed(each.jurisdictions)} go to "
-            f"{_listed(each.countries)} by {_listed(each.upstreams)} from {each.since}{until}{purposes}."
+            f"`{each.name}` ({each.kind}) lets data of {listed(each.jurisdictions)} go to "
+            f"{listed(each.countries)} by {listed(each.upstreams)} from {each.since}{until}{purposes}."
         )
     if section.consent is not None:
         needing = [*section.consent.needed_for, *section.consent.explicit_for]
-        yield f"Calls for {_listed(needing) or 'no purpose'} need a consent of the register."
+        yield f"Calls for {listed(needing) or 'no purpose'} need a consent of the register."
     yield "Every upstream and every destination of an inference profile is checked on every call."
 
 
@@ -35,7 +36,3 @@ def residency_gaps(policy: Policy) -> Iterator[str]:
         yield "Nothing bounds in which countries calls are computed."
     elif policy.residency.destinations.when_unknown == "shipped-table":
         yield "Where AWS has not said where an inference profile computes, a shipped table is believed."
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

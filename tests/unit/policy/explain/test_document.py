@@ -5,7 +5,8 @@ import pytest
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.principal import Principal
 from keepstone.policy.compile import compile_policy
-from keepstone.policy.explain import explain_decision, explain_document
+from keepstone.policy.explain.decision import explain_decision
+from keepstone.policy.explain.document import explain_document
 from keepstone.policy.load import load
 from keepstone.policy.rules import CallFacts
 from tests.unit.policy.documents import MINIMAL, loaded

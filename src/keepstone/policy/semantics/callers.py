@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from keepstone.policy.bedrock_endpoint import url_faults
 from keepstone.policy.duration import parse_duration
 from keepstone.policy.model_ids import names_for_denial, overlap
-from keepstone.policy.problems import Fault, Path, Severity, shown
+from keepstone.policy.problems import Fault, Path, shown
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.identities import Identities
+from keepstone.policy.semantics.references import unknown, warning
 
 _LONGEST_SKEW = "5m"
 _LONGEST_SIGNED = "15m"
@@ -53,12 +54,12 @@ def _step_up_can_be_met(policy: Policy) -> Iterator[Fault]:
             known = (name for model in policy.models for name in names_for_denial(model.id))
             if not any(overlap(glob.lower(), name) for name in known):
                 message = f"this step_up rule matches no model: `{shown(glob)}`"
-                yield Fault((*path, "models", position), message, severity=Severity.WARNING)
+                yield warning((*path, "models", position), message)
         if not rule.methods and not rule.levels:
             yield Fault(path, "expected `methods`, `levels` or both, got neither")
         if not policy.identities.oidc:
             message = "no token can show a second factor, so these calls are all refused"
-            yield Fault(path, message, "add a provider to `identities.oidc`", Severity.WARNING)
+            yield warning(path, message, "add a provider to `identities.oidc`")
 
 
 def _sign_in_leads_somewhere(policy: Policy) -> Iterator[Fault]:
@@ -67,8 +68,7 @@ def _sign_in_leads_somewhere(policy: Policy) -> Iterator[Fault]:
         return
     path: Path = ("identities", "console")
     if console.provider not in policy.identities.oidc:
-        names = ", ".join(f"`{each}`" for each in sorted(policy.identities.oidc)) or "none"
-        yield Fault((*path, "provider"), f"unknown provider `{shown(console.provider)}`", f"defined: {names}")
+        yield unknown((*path, "provider"), "provider", console.provider, policy.identities.oidc)
     elif policy.identities.oidc[console.provider].jwks_uri:
         yield Fault((*path, "provider"), "sign-in needs discovery, which `jwks_uri` turns off")
     yield from _address_is_safe(console.url, (*path, "url"))
@@ -84,8 +84,7 @@ def _sign_in_leads_somewhere(policy: Policy) -> Iterator[Fault]:
 def _roles_exist(identities: Identities, roles: Iterable[str], path: Path) -> Iterator[Fault]:
     for number, role in enumerate(roles):
         if role not in identities.roles:
-            names = ", ".join(f"`{each}`" for each in sorted(identities.roles))
-            yield Fault((*path, number), f"unknown role `{shown(role)}`", f"defined: {names}")
+            yield unknown((*path, number), "role", role, identities.roles)
 
 
 def _address_is_safe(url: str, path: Path) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ Days that are none, names that lead nowhere, instruments that can never help, an
 ever be sent to, on any day and with any consent.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 
 from keepstone.catalog.jurisdictions import regime_of
@@ -17,6 +17,7 @@ from keepstone.policy.residency.verdict import Consent, ConsentState, Destinatio
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.residency import Residency, Transfer
 from keepstone.policy.schema.upstreams import BedrockUpstream, OpenAIUpstream
+from keepstone.policy.semantics.references import unknown, warning
 
 _NEEDS_ASSESSMENT = ("scc", "bcr")
 _ONE_DAY = timedelta(days=1)
@@ -36,10 +37,6 @@ def residency_faults(policy: Policy) -> Iterator[Fault]:
         assert rules is not None  # noqa: S101 - there is a section
         yield from _useless(section)
         yield from _never_used(rules, policy)
-
-
-def _warning(path: Path, message: str, hint: str = "") -> Fault:
-    return Fault(path, message, hint, Severity.WARNING)
 
 
 def _days(section: Residency) -> Iterator[Fault]:
@@ -78,14 +75,14 @@ def _names(section: Residency, policy: Policy) -> Iterator[Fault]:
         seen.add(each.name)
         for index, upstream in enumerate(each.upstreams):
             if upstream not in policy.upstreams:
-                yield _unknown((*path, "upstreams", index), "upstream", upstream, policy.upstreams)
+                yield unknown((*path, "upstreams", index), "upstream", upstream, policy.upstreams)
         yield from _conditions(each, section, path)
     for path, purpose in _purposes(section):
         if purpose not in policy.purposes:
-            yield _unknown(path, "purpose", purpose, policy.purposes)
+            yield unknown(path, "purpose", purpose, policy.purposes)
     for role in section.roles:
         if role not in policy.identities.roles:
-            yield _unknown(("residency", "roles", role), "role", role, policy.identities.roles)
+            yield unknown(("residency", "roles", role), "role", role, policy.identities.roles)
 
 
 def _purposes(section: Residency) -> Iterator[tuple[Path, str]]:
@@ -102,20 +99,15 @@ def _conditions(transfer: Transfer, section: Residency, path: Path) -> Iterator[
         yield Fault(path, "consent needs a register of consents", "set `residency.consent.register`")
     if transfer.kind == "dpf" and transfer.until is None:
         hint = "set `until` to the day on which the certification is due again"
-        yield _warning(path, f"`{transfer.name}` counts on a certification without an end", hint)
+        yield warning(path, f"`{transfer.name}` counts on a certification without an end", hint)
     needed = transfer.kind in _NEEDS_ASSESSMENT
     if needed and not transfer.assessment:
         hint = "add one to `residency.assessments` and name it (CJEU C-311/18)"
         yield Fault(path, f"`{transfer.name}` needs a transfer impact assessment", hint)
     elif transfer.assessment and transfer.assessment not in section.assessments:
-        yield _unknown((*path, "assessment"), "assessment", transfer.assessment, section.assessments)
+        yield unknown((*path, "assessment"), "assessment", transfer.assessment, section.assessments)
     elif transfer.assessment and not needed:
-        yield _warning((*path, "assessment"), f"`{transfer.kind}` rests on no assessment")
-
-
-def _unknown(path: Path, kind: str, name: str, known: Iterable[str]) -> Fault:
-    names = ", ".join(f"`{each}`" for each in sorted(known)) or "none"
-    return Fault(path, f"unknown {kind} `{name}`", f"defined: {names}")
+        yield warning((*path, "assessment"), f"`{transfer.kind}` rests on no assessment")
 
 
 def _jurisdictions(section: Residency, policy: Policy) -> Iterator[Fault]:
@@ -139,10 +131,10 @@ def _places(policy: Policy) -> Iterator[Fault]:
         match upstream:
             case OpenAIUpstream(country=""):
                 message = f"nobody has said in which country `{name}` computes, so `residency` refuses it"
-                yield _warning(path, message, "set `country`, such as `DE`")
+                yield warning(path, message, "set `country`, such as `DE`")
             case BedrockUpstream() if not country_of(upstream.region):
                 message = f"the country of region `{upstream.region}` is not known, so `residency` refuses it"
-                yield _warning((*path, "region"), message)
+                yield warning((*path, "region"), message)
             case _:
                 continue
 
@@ -153,7 +145,7 @@ def _consents(section: Residency, policy: Policy) -> Iterator[Fault]:
     for name, purpose in policy.purposes.items():
         if purpose.legal_basis == "consent" and name not in shown:
             message = f"purpose `{name}` rests on consent, and no call for it has to show one"
-            yield _warning(("purposes", name), message, "name it in `residency.consent.needed_for`")
+            yield warning(("purposes", name), message, "name it in `residency.consent.needed_for`")
 
 
 def _useless(section: Residency) -> Iterator[Fault]:
@@ -161,11 +153,11 @@ def _useless(section: Residency) -> Iterator[Fault]:
         path: Path = ("residency", "transfers", number)
         if each.kind == "consent":
             message = f"`{each.name}`: consent is a derogation for occasional transfers, not for every day"
-            yield _warning(path, message, "EDPB Guidelines 2/2018; prefer clauses with an assessment")
+            yield warning(path, message, "EDPB Guidelines 2/2018; prefer clauses with an assessment")
         assessment = section.assessments.get(each.assessment)
         if assessment is not None and assessment.conclusion == "not-acceptable":
             message = f"`{each.name}` rests on an assessment that finds the transfer not acceptable"
-            yield _warning((*path, "assessment"), message)
+            yield warning((*path, "assessment"), message)
 
 
 def _never_used(rules: ResidencyRules, policy: Policy) -> Iterator[Fault]:
@@ -181,7 +173,7 @@ def _never_used(rules: ResidencyRules, policy: Policy) -> Iterator[Fault]:
             said = ", ".join(dict.fromkeys(code for codes in callers for code in codes))
             message = f"`residency` never lets data of {said} go to upstream `{name}`"
             hint = "`keepstone policy residency` says why"
-            yield _warning(("upstreams", name), message, hint)
+            yield warning(("upstreams", name), message, hint)
 
 
 def _ever(rules: ResidencyRules, jurisdictions: tuple[str, ...], to: Destination) -> bool:

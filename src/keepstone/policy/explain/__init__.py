@@ -1,0 +1,1 @@
+"""The policy in plain language: a whole document, or one decision."""

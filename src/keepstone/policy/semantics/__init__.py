@@ -1,0 +1,1 @@
+"""What types cannot say about a document: one file for each subject, `checks` lists them all."""
