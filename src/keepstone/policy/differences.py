@@ -14,6 +14,7 @@ import msgspec
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.decision_space import CALLS, MOST, Point, Space, space_of
+from keepstone.policy.rules import CallFacts
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.times import shown
 
@@ -87,16 +88,19 @@ def compare(old: CompiledPolicy, new: CompiledPolicy, wall_ns: int) -> PolicyDif
 
 def way_of(policy: CompiledPolicy, point: Point) -> Way:
     """Return where a policy lets a call go, as a gateway does: without purposes, none is looked at."""
-    facts = point.facts
+    return _way_of(policy, point.facts)
+
+
+def _way_of(policy: CompiledPolicy, facts: CallFacts) -> Way:
     if facts.purpose:
         if not policy.purposes:
             facts = msgspec.structs.replace(facts, purpose="")
         elif facts.purpose not in policy.purposes:
             return None
-    admitted = policy.admission.decide(facts, policy.model(facts.model_id))
+    route = policy.model(facts.model_id)
+    admitted = policy.admission.decide(facts, route)
     if not admitted.decision.allowed:
         return None
-    route = policy.model(facts.model_id)
     regions = {each.name: each.region for each in route.places} if route else {}
     return tuple((name, regions[name]) for name in admitted.upstreams)
 
@@ -110,7 +114,8 @@ def _changed(
         _, *rest = _dimensions(point)
         if len(point.roles) > 1 and any((role, *rest) in alone for role in point.roles):
             continue
-        before, after = way_of(old, point), way_of(new, point)
+        facts = point.facts
+        before, after = _way_of(old, facts), _way_of(new, facts)
         if before != after:
             if len(point.roles) == 1:
                 alone.add((point.roles[0], *rest))
