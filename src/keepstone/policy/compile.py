@@ -27,10 +27,11 @@ from keepstone.policy.rules import CallFacts, ModelRoute, Place, Trial, compile_
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Rates
 from keepstone.policy.schema.record import Anchor, Content, Durability, Retention, S3Anchor, S3Store
-from keepstone.policy.schema.upstreams import BedrockUpstream, Model
+from keepstone.policy.schema.upstreams import Model
 from keepstone.policy.step_up import StepUpRule, compile_step_up
 from keepstone.policy.times import WindowClock
 from keepstone.policy.transforms import TransformRule, compile_transforms
+from keepstone.policy.unpriced import price_book
 
 MEMO_SIZE = 4096
 ESTIMATED_BYTES_PER_TOKEN = 4  # a usual estimate for English; the upstream's own count replaces it
@@ -235,7 +236,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
         hash=loaded.hash,
         document=document,
         limits=tuple(compile_limit(each, number) for number, each in enumerate(document.limits)),
-        prices=PriceBook(document.prices, _regions(document)),
+        prices=price_book(document),
         rates=_rates(document.rates),
         transforms=compile_transforms(document.transforms),
         retention=RetentionBounds(
@@ -343,12 +344,6 @@ def _content(retention: Retention) -> ContentRule | None:
         or_principal=subject.source == "principal" or subject.missing == "principal",
         may_fail=retention.content_failure == "proceed",
     )
-
-
-def _regions(document: Policy) -> dict[str, str]:
-    return {
-        name: each.region for name, each in document.upstreams.items() if isinstance(each, BedrockUpstream)
-    }
 
 
 def _admission(document: Policy) -> Admission:

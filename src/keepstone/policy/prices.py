@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from keepstone.catalog.prices import PublishedPrice, published_prices
 from keepstone.core.exchange import TokenUsage
-from keepstone.policy.model_ids import Glob, names_for_denial
+from keepstone.policy.model_ids import Glob, is_pattern, names_for_denial, overlap
 from keepstone.policy.schema import limits as schema
 
 MEMO_SIZE = 4096
@@ -53,6 +53,10 @@ class _Row:
     def fits(self, names: tuple[str, ...], region: str, day: int) -> bool:
         return self.since <= day and self.region in ("*", region) and self.glob.matches_any(names)
 
+    def may_fit(self, names: tuple[str, ...]) -> bool:
+        """Say whether the row is about a model with one of these names, which may be patterns."""
+        return any(overlap(self.glob.pattern, name) for name in names)
+
     @property
     def rank(self) -> tuple[bool, int, int]:
         """Return how much a row says about just this model, here and now."""
@@ -77,6 +81,17 @@ class PriceBook:
                 self._memo.clear()
             found = self._memo[key] = self._find(*key)
             return found
+
+    def may_have(self, model: str, upstream: str, currency: str) -> bool:
+        """Say whether some day has a price in a currency for a model id, or for one that fits a pattern."""
+        names, region = names_for_denial(model), self._regions.get(upstream, "")
+        tables = [
+            [row for row in table if row.region in ("*", region) and row.may_fit(names)]
+            for table in self._tables
+        ]
+        if not is_pattern(model):  # the policy's own prices of an id hide those that were published
+            tables = [next(filter(None, tables), [])]
+        return any(row.price.currency == currency for table in tables for row in table)
 
     def _find(self, model_id: str, upstream: str, day: int) -> Price | None:
         names = names_for_denial(model_id)

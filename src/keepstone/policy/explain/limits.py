@@ -6,6 +6,7 @@ from keepstone.policy.duration import parse_duration
 from keepstone.policy.explain.prose import listed, models_in_words
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import Limit
+from keepstone.policy.unpriced import unpriced_in_words
 
 _UNCOUNTED = {
     "refuse": "calls that a limit applies to are refused.",
@@ -52,9 +53,21 @@ def explain_counting(policy: Policy) -> Iterator[str]:
     yield f"While a shared store is gone, {meanwhile}"
     how = "a token for four bytes" if rates.reserve == "estimate" else "a token for each byte"
     yield f"A call reserves {how}, and the output that it states, or {rates.assume_output} tokens."
-    if any(limit.cost is not None for limit in policy.limits):
-        verb = "refused" if rates.unpriced == "refuse" else "let through"
-        yield f"Under a limit of money, a call of a model without a price is {verb}."
+    yield from _money(policy)
+
+
+def _money(policy: Policy) -> Iterator[str]:
+    limits = [each for each in policy.limits if each.cost is not None]
+    if not limits:
+        return
+    refused = policy.rates.unpriced == "refuse"
+    verb = "refused" if refused else "let through"
+    yield f"Under a limit of money, a call of a model without a price is {verb}."
+    for limit in limits:
+        without = unpriced_in_words(policy, limit)
+        if without:
+            so = "so all their calls are refused" if refused else "so it does not count their calls"
+            yield f"No price in {limit.currency} is known under `{limit.name}` for {listed(without)}, {so}."
 
 
 def limit_gaps(policy: Policy) -> Iterator[str]:

@@ -8,8 +8,19 @@ from keepstone.policy.problems import Fault, Path, shown
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.limits import DEFAULT_WINDOW, Limit
 from keepstone.policy.semantics.references import globs_match_something, unknown, warning
+from keepstone.policy.unpriced import unpriced_in_words
 
 _LONGEST_WINDOW = "31d"
+_UNPRICED = {
+    "refuse": (
+        "their calls are refused (`price_unknown`)",
+        "state their prices in `prices`, or let such calls pass uncounted by `rates: {unpriced: allow}`",
+    ),
+    "allow": (
+        "their calls pass and this limit does not count them",
+        "state their prices in `prices`; `keepstone_unpriced_calls_total` counts such calls",
+    ),
+}
 
 
 def _limits_make_sense(policy: Policy) -> Iterator[Fault]:
@@ -63,7 +74,17 @@ def _prices_fit_the_limits_of_money(policy: Policy) -> Iterator[Fault]:
         yield from globs_match_something((price.model,), ("prices", index), policy, "price")
 
 
+def _what_costs_money_has_a_price(policy: Policy) -> Iterator[Fault]:
+    fate, hint = _UNPRICED[policy.rates.unpriced]
+    for index, limit in enumerate(policy.limits):
+        models = unpriced_in_words(policy, limit) if limit.cost is not None else []
+        if models:
+            message = f"no price in `{limit.currency}` is known for {', '.join(models)}: {fate}"
+            yield warning(("limits", index, "cost"), message, hint)
+
+
 LIMIT_CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _limits_make_sense,
     _prices_fit_the_limits_of_money,
+    _what_costs_money_has_a_price,
 )
