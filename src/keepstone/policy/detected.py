@@ -108,6 +108,13 @@ def compile_classes(data: Data) -> DetectedClasses:
     return DetectedClasses(MappingProxyType({**BUILT_IN, **own}), masked)
 
 
+def looked_for(guardrail: Guardrail, data: Data) -> frozenset[str]:
+    """Return the types that a guardrail looks for, whatever it does with them: all credentials always."""
+    named = with_detection(guardrail, data).pii.keys() | _SECRETS
+    patterns = {each.name for each in guardrail.regexes}
+    return frozenset({*(each.value for each in named), *patterns, CREDENTIALS, WORDS, ATTACKS, SYSTEM_PROMPT})
+
+
 def with_detection(guardrail: Guardrail, data: Data) -> Guardrail:
     """Return a guardrail that also notes the personal data that `data.detected` names and it does not.
 

@@ -71,7 +71,7 @@ def _gaps(policy: Policy) -> Iterator[str]:
     """Yield what a reader may think is protected and is not."""
     yield from limit_gaps(policy)
     for name, guardrail in policy.guardrails.items():
-        for gap in guardrail_gaps(guardrail):
+        for gap in guardrail_gaps(guardrail, policy.data):
             yield f"Guardrail `{name}`: {gap}"
     yield from residency_gaps(policy)
     yield from record_gaps(policy)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from keepstone.core.exchange import DataClass
-from keepstone.policy.detected import compile_classes
+from keepstone.policy.detected import compile_classes, looked_for
 from keepstone.policy.explain.prose import listed
+from keepstone.policy.schema.data import Data
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
     Action,
@@ -20,15 +21,21 @@ from keepstone.policy.schema.guardrails import (
 def explain_classes(policy: Policy) -> Iterator[str]:
     """Say what each find makes of a call: what is noted and goes on counts in full, what is masked less."""
     classes = compile_classes(policy.data)
+    seen = set().union(*(looked_for(each, policy.data) for each in policy.guardrails.values()))
     yield "The highest of header, principal and content counts; what content raises is decided again."
     for data_class in reversed(DataClass):
-        kinds = sorted(kind for kind, each in classes.table.items() if each is data_class)
+        kinds = sorted(kind for kind, each in classes.table.items() if each is data_class and kind in seen)
         if kinds and data_class is not DataClass.PUBLIC:
             yield f"Found in clear, {listed(kinds)} make a call {data_class.label}."
     if classes.masked is None:
         yield "A mask lowers nothing: the class of what was found stays."
     else:
         yield f"Masked, they make a call at most {classes.masked.label}."
+    absent = sorted(
+        kind for kind, each in classes.table.items() if each > DataClass.PUBLIC and kind not in seen
+    )
+    if absent:
+        yield f"Not looked for by any guardrail, so no call's class rises by {listed(absent)}."
 
 
 def explain_guardrail(guardrail: Guardrail) -> Iterator[str]:
@@ -77,17 +84,20 @@ def _word_action(word: object, direction: str) -> str:
     return str(getattr(word, "action", None) or getattr(word, direction))
 
 
-def guardrail_gaps(guardrail: Guardrail) -> Iterator[str]:
+def guardrail_gaps(guardrail: Guardrail, data: Data) -> Iterator[str]:
     """Yield what passes a guardrail although a reader may think that it does not."""
-    seen = {name for name, action in guardrail.pii.items() if _acts_both_ways(action)}
-    covered = set(seen)
-    if _acts_both_ways(guardrail.credentials):  # `pii` may say otherwise of these two, and then counts
-        covered |= {PiiType.AWS_ACCESS_KEY, PiiType.AWS_SECRET_KEY} - guardrail.pii.keys()
-    missing = [each.value for each in PiiType if each not in covered]
-    if not seen:
+    acted_on = {name for name, action in guardrail.pii.items() if _acts_both_ways(action)}
+    if not acted_on:
         yield "no personal data is masked or blocked in both directions."
-    elif missing:
-        yield f"passes in one direction or both: {listed(missing)}."
+    if _acts_both_ways(guardrail.credentials):  # `pii` may say otherwise of these two, and then counts
+        acted_on |= {PiiType.AWS_ACCESS_KEY, PiiType.AWS_SECRET_KEY} - guardrail.pii.keys()
+    seen = looked_for(guardrail, data)
+    passing = sorted(each.value for each in PiiType if each in seen and each not in acted_on)
+    absent = sorted(each.value for each in PiiType if each not in seen)
+    if passing:
+        yield f"passes in one direction or both: {listed(passing)}."
+    if absent:
+        yield f"not looked for, and so not found: {listed(absent)}."
     if not _acts_both_ways(guardrail.credentials):
         yield "credentials can pass."
     if guardrail.injection.action is BlockAction.NONE:

@@ -97,6 +97,37 @@ def test_what_is_not_protected_is_told(added: str, gap: str) -> None:
     assert [each for each in gaps if each.startswith(gap)]
 
 
+def test_what_nobody_looks_for_is_not_told_as_found() -> None:
+    two = """guardrails:
+  default: {pii: {EMAIL: ANONYMIZE, PHONE: {input: BLOCK}, AGE: NONE}}
+  cards: {pii: {CREDIT_DEBIT_CARD_NUMBER: BLOCK}, credentials: NONE}
+data: {detected: {IP_ADDRESS: Restricted}}
+"""
+    found = sentences(MINIMAL + two)
+    secrets = "AWS_ACCESS_KEY, AWS_SECRET_KEY, CREDENTIALS"
+    assert (
+        f"Found in clear, {secrets}, CREDIT_DEBIT_CARD_NUMBER and IP_ADDRESS make a call Restricted."
+        in found["Classes of content"]
+    )
+    assert "Found in clear, AGE, EMAIL and PHONE make a call Confidential." in found["Classes of content"]
+    (absent,) = (each for each in found["Classes of content"] if each.startswith("Not looked for"))
+    assert "PIN" in absent
+    assert "VEHICLE_IDENTIFICATION_NUMBER" in absent
+    assert "EMAIL" not in absent
+    assert "URL" not in absent  # it raises no class, found or not
+    gaps = [each for each in found["Not protected"] if each.startswith("Guardrail `default`")]
+    assert "Guardrail `default`: passes in one direction or both: AGE, IP_ADDRESS and PHONE." in gaps
+    (absent,) = (each for each in gaps if "not looked for" in each)
+    assert "CREDIT_DEBIT_CARD_NUMBER" in absent
+    assert "AWS_ACCESS_KEY" not in absent
+    (passes,) = (
+        each for each in found["Not protected"] if each.startswith("Guardrail `cards`: passes in one")
+    )
+    assert passes == (
+        "Guardrail `cards`: passes in one direction or both: AWS_ACCESS_KEY, AWS_SECRET_KEY and IP_ADDRESS."
+    )
+
+
 @pytest.mark.parametrize(
     ("retention", "said"),
     [
