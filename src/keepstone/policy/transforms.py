@@ -40,8 +40,12 @@ class TransformRule:
     @property
     def needs_converse(self) -> bool:
         """Say whether one of its changes is known for Converse only."""
-        changes = (*self.request, *self.response)
-        return any(isinstance(each, AddSystem | DropReasoning | AppendText) for each in changes)
+        return any(map(knows_converse_only, (*self.request, *self.response)))
+
+
+def knows_converse_only(change: RequestChange | ResponseChange) -> bool:
+    """Say whether a change can be made to the bodies of Converse only."""
+    return isinstance(change, AddSystem | DropReasoning | AppendText)
 
 
 def compile_transforms(transforms: tuple[Transform, ...]) -> tuple[TransformRule, ...]:

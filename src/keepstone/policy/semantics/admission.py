@@ -7,21 +7,9 @@ from keepstone.policy.model_ids import Glob
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.problems import Fault, Path, shown
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.identities import AllowRule, DenyRule
-from keepstone.policy.semantics.references import globs_match_something, unknown, warning
+from keepstone.policy.semantics.references import globs_match_something, rules_of, unknown, warning
 from keepstone.policy.shape import nearest
 from keepstone.policy.times import parse_window
-
-Rule = AllowRule | DenyRule
-
-
-def _rules(policy: Policy) -> Iterator[tuple[Path, Rule]]:
-    for name, role in policy.identities.roles.items():
-        path: Path = ("identities", "roles", name)
-        for number, allow in enumerate(role.allow):
-            yield (*path, "allow", number), allow
-        for number, deny in enumerate(role.deny):
-            yield (*path, "deny", number), deny
 
 
 def _rules_match_models(policy: Policy) -> Iterator[Fault]:
@@ -54,7 +42,7 @@ def personas_bound_roles(policy: Policy) -> Iterator[Fault]:
 
 def purposes_are_declared(policy: Policy) -> Iterator[Fault]:
     """Refuse a purpose that a rule names and `purposes` does not."""
-    for path, rule in _rules(policy):
+    for path, rule in rules_of(policy):
         for number, purpose in enumerate(rule.purposes):
             if purpose not in policy.purposes:
                 yield unknown((*path, "purposes", number), "purpose", purpose, policy.purposes)
@@ -68,7 +56,7 @@ def purposes_are_declared(policy: Policy) -> Iterator[Fault]:
 
 def times_exist(policy: Policy) -> Iterator[Fault]:
     """Refuse days, hours and time zones that do not exist."""
-    for path, rule in _rules(policy):
+    for path, rule in rules_of(policy):
         for number, text in enumerate(rule.times):
             try:
                 parse_window(text)
@@ -90,7 +78,7 @@ def regions_are_kept(policy: Policy) -> Iterator[Fault]:
                     "take it out of `upstreams`, or say its `region`",
                 )
     known = {each.region for each in policy.upstreams.values() if each.region}
-    for path, rule in _rules(policy):
+    for path, rule in rules_of(policy):
         for number, region in enumerate(rule.regions):
             if not any(Glob(region).matches(each) for each in known):
                 hint = f"regions: {', '.join(sorted(known)) or 'none'}"

@@ -12,6 +12,7 @@ from keepstone.policy.semantics.admission import ADMISSION_CHECKS
 from keepstone.policy.semantics.bounds import BOUND_CHECKS
 from keepstone.policy.semantics.callers import CALLER_CHECKS
 from keepstone.policy.semantics.changes import CHANGE_CHECKS
+from keepstone.policy.semantics.conditions import CONDITION_CHECKS
 from keepstone.policy.semantics.copies import COPY_CHECKS
 from keepstone.policy.semantics.guardrails import GUARDRAIL_CHECKS
 from keepstone.policy.semantics.limits import LIMIT_CHECKS
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     *ROUTING_CHECKS,
     *ADMISSION_CHECKS,
     *CALLER_CHECKS,
+    *CONDITION_CHECKS,
     residency_faults,
     *RECORD_CHECKS,
     *COPY_CHECKS,

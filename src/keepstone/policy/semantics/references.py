@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from keepstone.policy.model_ids import names_for_denial, names_of, overlap
 from keepstone.policy.problems import Fault, Path, Severity, shown
 from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.identities import AllowRule, DenyRule
 from keepstone.policy.shape import nearest
 
 
@@ -30,6 +31,14 @@ def globs_match_something(globs: tuple[str, ...], path: Path, policy: Policy, ki
             yield warning(
                 (*path, number), f"this {kind} rule matches no model: `{shown(glob)}`", f"models: {ids}"
             )
+
+
+def rules_of(policy: Policy) -> Iterator[tuple[Path, AllowRule | DenyRule]]:
+    """Yield every rule of every role with its place."""
+    for name, role in policy.identities.roles.items():
+        path: Path = ("identities", "roles", name)
+        yield from (((*path, "allow", number), rule) for number, rule in enumerate(role.allow))
+        yield from (((*path, "deny", number), rule) for number, rule in enumerate(role.deny))
 
 
 def meets(glob: str, model_id: str, kind: str) -> bool:
