@@ -58,7 +58,7 @@ format: setup ## rewrite the code in our format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measure against LiteLLM, Portkey and the raw floor (about ten minutes)
+bench: setup ## measure beside other gateways, a bare proxy and the floors (13 minutes)
 	bench/run
 
 docs: setup ## regenerate the reference pages

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import payload
-from bench.contenders import Launch
+from bench.launch import Launch
 from bench.process import BenchError, Child
 
 
@@ -30,20 +30,25 @@ def await_ready(name: str, child: Child, base: str, path: str) -> None:
 
 
 def must_answer(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
-    """Asks twice and compares the text; a governed contender must also refuse and stop what it should."""
+    """Asks twice and compares the text; Keepstone must also refuse and stop what its policy says."""
     for _ in range(2):
         status, answer = _ask(launch.base, "POST", launch.path, launch.body, headers)
         if status != 200 or payload.said(answer) != payload.said(launch.answer):
             raise BenchError(f"`{name}` answers wrongly: {status} {answer[:500]!r}")
     if launch.home:
-        _must_govern(name, launch, headers)
+        _must_know_callers(name, launch)
+    if launch.inspects:
+        _must_inspect(name, launch, headers)
 
 
-def _must_govern(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
-    """The stages are on: strangers and data of too high a class are refused, a customer's word is stopped."""
+def _must_know_callers(name: str, launch: Launch) -> None:
     status, _ = _ask(launch.base, "POST", launch.path, launch.body, {"Authorization": "Bearer wrong"})
     if status != 403:
         raise BenchError(f"`{name}` lets a stranger in: {status}")
+
+
+def _must_inspect(name: str, launch: Launch, headers: Mapping[str, str]) -> None:
+    """The stages are on: data of too high a class is refused, a customer's word is stopped."""
     other = "/model/amazon.nova-lite-v1%3A0/converse"
     confidential = {**headers, "X-Keepstone-Data-Class": "Confidential"}
     status, _ = _ask(launch.base, "POST", other, launch.body, confidential)

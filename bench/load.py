@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.machine import ticks
 from bench.process import BenchError, Child, die_with_parent
 
 _SCRIPT = Path(__file__).with_name("load.lua")
@@ -29,20 +30,25 @@ class _Summary(msgspec.Struct, frozen=True):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """Figures at one concurrency: answered calls, CPU of the server per call, latencies, throughput."""
+    """Figures at one concurrency: answered calls, CPU of the server per call, latencies, throughput.
+
+    `busy` is the share of the whole machine that was in use meanwhile, by load, upstream and others too.
+    """
 
     calls: float
     cpu_us: float
     p50_ms: float
     p99_ms: float
     per_second: float
+    busy: float
 
 
 def measure(target: Target, child: Child, *, connections: int, seconds: float) -> Level:
     """Loads the target for some seconds; raises if a single answer was wrong or a connection broke."""
-    before = child.cpu_seconds()
+    before, machine_before = child.cpu_seconds(), ticks()
     summary = _wrk(target, connections, seconds)
     spent = child.cpu_seconds() - before
+    busy = ticks().busy_since(machine_before)
     child.must_run()
     if not summary.requests or summary.bad_status or summary.broken:
         raise BenchError(
@@ -55,6 +61,7 @@ def measure(target: Target, child: Child, *, connections: int, seconds: float) -
         p50_ms=summary.p50_ms,
         p99_ms=summary.p99_ms,
         per_second=summary.requests / summary.seconds,
+        busy=busy,
     )
 
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,6 +30,25 @@ def machine() -> Machine:
     return Machine(named[1] if named else platform.machine(), cores, system, round(os.getloadavg()[0], 2))
 
 
+class Ticks(NamedTuple):
+    """What all cores have done since the machine started, in clock ticks: all of it, and the idle part."""
+
+    all: int
+    idle: int
+
+    def busy_since(self, before: "Ticks") -> float:
+        """The share of the machine that was in use since `before`, by whomever; 0 to 1."""
+        whole = self.all - before.all
+        return 1 - (self.idle - before.idle) / whole if whole else 0.0
+
+
+def ticks(text: str | None = None) -> Ticks:
+    """The machine's ticks now, or as an earlier `/proc/stat` told them."""
+    first = (text or Path("/proc/stat").read_text()).splitlines()[0].split()[1:9]
+    numbers = [int(each) for each in first]  # user nice system idle iowait irq softirq steal
+    return Ticks(sum(numbers), numbers[3] + numbers[4])
+
+
 def versions(work: Path) -> dict[str, str]:
     """Name -> version of what is installed here; what is absent is left out."""
     found = {name: _or_empty(ask) for name, ask in _sources(work).items()}
@@ -44,6 +64,7 @@ def _sources(work: Path) -> dict[str, Callable[[], str]]:
         "Python": lambda: _output([str(work / "keepstone" / "bin" / "python"), "-c", ask_python]),
         "uvicorn": lambda: version("uvicorn"),
         "LiteLLM": lambda: _first_number([str(work / "litellm" / "bin" / "python"), "-c", ask_litellm]),
+        "Ferro AI gateway": lambda: _first_number([str(work / "ferrogw" / "bin" / "ferrogw"), "version"]),
         "Portkey": lambda: str(json.loads(portkey.read_text())["version"]),
         "Node.js": lambda: _first_number(["node", "--version"]),
         "nginx": lambda: _first_number(["/usr/sbin/nginx", "-v"]),
