@@ -38,7 +38,7 @@ def chart(points: Sequence[Point], connections: int) -> str:
         f"<title>{escape(_told(points))}</title>",
         f'<rect class="paper" width="{_WIDTH}" height="{bottom + 34}"/>',
         f'<text class="title" x="16" y="26">CPU per call of 4 KB, {connections} callers at once</text>',
-        '<text class="note" x="16" y="44">µs of all its processes; logarithmic, less is better</text>',
+        '<text class="note" x="16" y="44">µs of user and system time; logarithmic, less is better</text>',
     ]
     for power in range(low, high + 1):
         x = _x(10**power, low, high)
