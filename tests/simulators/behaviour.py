@@ -63,6 +63,7 @@ class Behaviour:
     `text` is said in pieces of `pieces` characters when streamed (the last size repeats), `reasoning` before
     it and `tools` after it. `usage` are input and output tokens, `cached` those read from and written to the
     prompt cache. The bytes go out in network writes of `write_size`, whatever the events' borders.
+    `chunks` are the documents of a stream in place of all that: what no model was seen to send, and one may.
     """
 
     text: str | None = None
@@ -72,6 +73,7 @@ class Behaviour:
     stop_reason: str | None = None
     usage: tuple[int, int] | None = None
     cached: tuple[int, int] | None = None
+    chunks: tuple[dict[str, Any], ...] = ()
 
     failure: Failure | None = None
     stream_failure: Failure | None = None

@@ -137,7 +137,7 @@ def _completion(request: Json, behaviour: Behaviour) -> Json:
 
 
 def _stream(request: Json, behaviour: Behaviour) -> Answer:
-    events = [_event(chunk) for chunk in _chunks(request, behaviour)]
+    events = [_event(chunk) for chunk in behaviour.chunks or _chunks(request, behaviour)]
     failure = behaviour.stream_failure
     if failure:
         events = [*events[: behaviour.stream_failure_after], _event(_error(failure))]

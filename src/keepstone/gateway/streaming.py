@@ -185,10 +185,7 @@ class GovernedStream:
             case Kind.TEXT:
                 return self._text(event_type, document, delta)
             case Kind.HELD:
-                channel = self._channel(event_type, document, delta)
-                self._hold(len(delta.text))
-                channel.held.append(delta.text)
-                return b""
+                return self._held(event_type, document, delta)
             case Kind.STOP:
                 frames = self._close_channels(f"{delta.block}:")
                 self._state.open_block = None
@@ -219,6 +216,18 @@ class GovernedStream:
         frames = self._body.write_event(event_type, with_text(document, delta, released))
         self._check(channel, frames)
         return frames
+
+    def _held(self, event_type: str, document: Document, delta: Delta) -> bytes:
+        """Hold a piece of a tool call; the first one's event, which may name the tool, carries the whole."""
+        channel = self._channels.get(delta.channel)
+        if channel is None:
+            channel = self._channel(event_type, document, delta)
+        elif delta.final:
+            self._ending.append(self._body.write_event(event_type, with_text(document, delta, "")))
+        self._ended = self._ended or delta.final
+        self._hold(len(delta.text))
+        channel.held.append(delta.text)
+        return b""
 
     def _close_channels(self, prefix: str) -> bytes:
         """Release what the channels of a block, or of all, still hold."""

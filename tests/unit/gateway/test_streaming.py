@@ -362,6 +362,35 @@ def unknown(*texts):
     return [chunk({"token": {"t": each}, "n": number}) for number, each in enumerate(texts)]
 
 
+def chat(*deltas, reason="tool_calls"):
+    choices = [{"index": 0, "delta": each, "finish_reason": None} for each in deltas]
+    choices[-1]["finish_reason"] = reason
+    return [chunk({"choices": [each]}) for each in choices]
+
+
+@pytest.mark.parametrize("last", [{}, None], ids=["an end of its own", "the end in the last piece"])
+def test_a_chat_tool_call_keeps_its_name_and_end(last):
+    """The first chunk names the tool, the last one says why the model stopped."""
+    stream, _ = governed(Operation.INVOKE_MODEL_STREAM, "mistral.pixtral-large-2502-v1:0")
+    function = {"name": "send", "arguments": ""}
+    deltas = [{"content": "", "tool_calls": [{"index": 0, "id": "c1", "function": function}]}]
+    deltas += [
+        {"content": "", "tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+        for piece in ('{"to": "a@b.ex', 'ample"}')
+    ]
+    deltas += [] if last is None else [last]
+    played = documents(b"".join(play(stream, chat(*deltas))))
+    found = [each["choices"][0] for each in played]
+    calls = [each["delta"]["tool_calls"][0] for each in found if each["delta"].get("tool_calls")]
+    assert calls[0] == {
+        "index": 0,
+        "id": "c1",
+        "function": {"name": "send", "arguments": '{"to":"{EMAIL}"}'},
+    }
+    assert "".join(each["function"]["arguments"] for each in calls[1:]) == ""
+    assert found[-1]["finish_reason"] == "tool_calls"
+
+
 def words(data):
     """Return the text in chunks of any of these families."""
     for each in documents(data):

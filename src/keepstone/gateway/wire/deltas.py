@@ -2,13 +2,15 @@
 
 TEXT of a channel is continuous: a gateway may hold it back and release it later through `with_text`. HELD
 text is the JSON of a tool call, which says nothing until it is whole: it is collected until the block stops,
-inspected as a document (`HeldDocument`) and sent as one event. Every other string of an event, whatever its
-kind, is in `slots` and is whole: it is inspected before the event goes out.
+inspected as a document (`HeldDocument`) and sent as one event. Every other string of an event is in `slots`
+and is whole: it is inspected before the event goes out. A string of a delta in a member that nobody knows
+may go on in the next event, so it is a channel of its own; of two such texts in one event neither could be
+held back, so that event is refused.
 """
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -16,9 +18,19 @@ import msgspec
 
 from keepstone.core.errors import RequestError, WireError
 from keepstone.gateway.wire.converse_blocks import CITATION
-from keepstone.gateway.wire.rules import Shape, each, members, opaque, plain, signature, struct, tree
+from keepstone.gateway.wire.rules import (
+    Shape,
+    each,
+    finished,
+    members,
+    opaque,
+    plain,
+    signature,
+    struct,
+    tree,
+)
 from keepstone.gateway.wire.rules import text as text_rule
-from keepstone.gateway.wire.slots import Origin, Slot, Walk, locate, places
+from keepstone.gateway.wire.slots import Origin, Slot, Walk, is_identifier, locate, path_of, places, steps_of
 
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -35,6 +47,11 @@ class Kind(Enum):
     OTHER = "other"
 
 
+Path = tuple[str | int, ...]
+Flows = Mapping[str, tuple[Kind, Path]]
+"""Where texts flow, by the name of their channel; of several empty ones the last counts."""
+
+
 class Delta(msgspec.Struct, frozen=True):
     """The meaning of one event.
 
@@ -47,7 +64,7 @@ class Delta(msgspec.Struct, frozen=True):
     block: str = ""
     channel: str = ""
     text: str = ""
-    path: tuple[str | int, ...] = ()
+    path: Path = ()
     slots: tuple[Slot, ...] = ()
     uninspectable: tuple[str, ...] = ()
     final: bool = False
@@ -57,7 +74,7 @@ def padding(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
     """The member is Bedrock's filler against guessing by length: a prefix of one known string."""
     value = container[key]
     if not (type(value) is str and _PADDING.startswith(value)):
-        tree(walk, container, key, origin)
+        finished(tree)(walk, container, key, origin)
 
 
 _EVENT: Shape = {"contentBlockIndex": plain, "p": padding}
@@ -74,8 +91,8 @@ _METADATA: Shape = {
 _DELTA: Shape = {
     "text": text_rule,
     "toolUse": struct({"input": text_rule}),
-    "toolResult": each(struct({"text": text_rule, "json": tree})),
-    "citation": CITATION,
+    "toolResult": each(struct({"text": text_rule, "json": finished(tree)})),
+    "citation": finished(CITATION),
     "image": opaque,
     "reasoningContent": struct({"text": text_rule, "redactedContent": opaque, "signature": signature}),
 }
@@ -96,7 +113,9 @@ def classify_converse(event_type: str, document: dict[str, Any]) -> Delta:
     block = _block(document)
     if event_type == "contentBlockDelta":
         return _classify_delta(document, block)
-    kind, shape = _KINDS.get(event_type, (Kind.OTHER, _EVENT))
+    if event_type not in _KINDS:
+        return continued(document, {}, _EVENT, block=block)
+    kind, shape = _KINDS[event_type]
     return whole(kind, document, shape, block=block)
 
 
@@ -107,23 +126,75 @@ def whole(kind: Kind, document: dict[str, Any], shape: Shape, *, block: str = ""
     return Delta(kind, block, slots=tuple(walk.slots), uninspectable=locate(document, walk.opaque))
 
 
-def flowing(  # noqa: PLR0913 - the parts of a delta, by keyword
-    kind: Kind,
+class EventWalk(Walk):
+    """Keeps apart what is complete in itself from what the next event may go on with."""
+
+    __slots__ = ("settled",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled: set[int] = set()
+
+    def settle(self, first: int) -> None:
+        """Note that the slots from `first` on are complete."""
+        self.settled.update(map(id, self.slots[first:]))
+
+    def plain(self, container: Any, key: Any, depth: int = 0) -> None:
+        """Collect what is no name, id, constant or number; it is complete, whatever it is."""
+        first = len(self.slots)
+        super().plain(container, key, depth)
+        self.settle(first)
+
+    def texts(self) -> list[Slot]:
+        """Return what may go on in the next event, the empty ones left out."""
+        return [
+            slot for slot in self.slots if type(slot) is Slot and id(slot) not in self.settled and slot.value
+        ]
+
+
+def continued(
     document: dict[str, Any],
-    path: tuple[str | int, ...],
+    flows: Flows,
     shape: Shape,
     *,
     block: str = "",
-    channel: str = "text",
     final: bool = False,
+    otherwise: Kind = Kind.OTHER,
 ) -> Delta:
-    """Return an event whose string at `path` flows; all its other strings stand in `slots`."""
-    holder, key = _holder(document, path)
-    walk = Walk()
+    """Return an event that continues one text: of `flows`, or of a member that no shape knows.
+
+    An event that continues none is `otherwise`. Raises `WireError` for several texts in one event.
+    """
+    walk = EventWalk()
     members(walk, document, shape, Origin.ASSISTANT)
+    texts = walk.texts()
+    if len(texts) > 1:
+        raise WireError("an event carries several texts at once")
+    found = [each for each in flows.items() if is_text(document, each[1][1])]
+    if texts:
+        at = [each for each in found if _is_at(texts[0], *_holder(document, each[1][1]))]
+        channel, (kind, path) = at[0] if at else _stray(document, texts[0])
+    elif found and not final:
+        channel, (kind, path) = found[-1]
+    else:
+        return Delta(otherwise, block, slots=tuple(walk.slots), uninspectable=locate(document, walk.opaque))
+    holder, key = _holder(document, path)
     rest = tuple(slot for slot in walk.slots if not _is_at(slot, holder, key))
-    opaque_paths = locate(document, walk.opaque)
-    return Delta(kind, block, f"{block}:{channel}", holder[key], path, rest, opaque_paths, final)
+    away = locate(document, walk.opaque)
+    return Delta(kind, block, f"{block}:{channel}", holder[key], path, rest, away, final)
+
+
+def _stray(document: dict[str, Any], slot: Slot) -> tuple[str, tuple[Kind, Path]]:
+    """Return a text of no known flow as a flow, named by its place."""
+    place = next(
+        place
+        for container, place in places(document)
+        if container is slot.container and place[1] == slot.key and type(place[1]) is type(slot.key)
+    )
+    steps = steps_of(place)
+    if not all(type(step) is int or is_identifier(step) for step in steps):
+        raise WireError("an event carries text under a name that is none")
+    return path_of(place), (Kind.TEXT, steps)
 
 
 def with_text(document: dict[str, Any], delta: Delta, text: str) -> dict[str, Any]:
@@ -235,17 +306,14 @@ def _classify_delta(document: dict[str, Any], block: str) -> Delta:
         text = delta.get("text")
         if type(text) is str and len(delta) == 1 and document.keys() <= _PLAIN_EVENT:
             return Delta(Kind.TEXT, block, f"{block}:text", text, ("delta", "text"))
-        for name, (kind, path) in _FLOWS.items():
-            if is_text(document, path):
-                return flowing(kind, document, path, _DELTA_EVENT, block=block, channel=name)
-    return whole(Kind.OTHER, document, _DELTA_EVENT, block=block)
+    return continued(document, _FLOWS, _DELTA_EVENT, block=block)
 
 
-_FLOWS: dict[str, tuple[Kind, tuple[str | int, ...]]] = {
+_FLOWS: Flows = {
     "text": (Kind.TEXT, ("delta", "text")),
     "reasoning": (Kind.TEXT, ("delta", "reasoningContent", "text")),
-    "tool": (Kind.HELD, ("delta", "toolUse", "input")),
     "toolResult": (Kind.TEXT, ("delta", "toolResult", 0, "text")),
+    "tool": (Kind.HELD, ("delta", "toolUse", "input")),
 }
 
 
@@ -254,7 +322,7 @@ def _block(document: dict[str, Any]) -> str:
     return str(index) if type(index) is int else ""
 
 
-def _holder(document: Any, path: tuple[str | int, ...]) -> tuple[Any, str | int]:
+def _holder(document: Any, path: Path) -> tuple[Any, str | int]:
     for key in path[:-1]:
         document = document[key]
     return document, path[-1]
@@ -264,7 +332,7 @@ def _is_at(slot: Slot, holder: Any, key: str | int) -> bool:
     return type(slot) is Slot and slot.container is holder and slot.key == key
 
 
-def is_text(document: Any, path: tuple[str | int, ...]) -> bool:
+def is_text(document: Any, path: Path) -> bool:
     """Say whether a string lies at `path`."""
     for key in path:
         if type(key) is int:
@@ -276,7 +344,14 @@ def is_text(document: Any, path: tuple[str | int, ...]) -> bool:
     return type(document) is str
 
 
-def _copied(value: Any, path: tuple[str | int, ...], text: str) -> Any:
+def at(document: Any, path: Path) -> Any:
+    """Return what lies at `path`, which is there."""
+    for key in path:
+        document = document[key]
+    return document
+
+
+def _copied(value: Any, path: Path, text: str) -> Any:
     if not path:
         return text
     copy: Any = dict(value) if type(value) is dict else list(value)

@@ -134,10 +134,12 @@ class StreamTranslator:
         delta = choice.get("delta") or {}
         self._start(events)
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(reasoning, str):
+        text = delta.get("content") or delta.get("refusal")
+        if isinstance(reasoning, str) and reasoning:
+            if text and self._open == "text":  # both would go on in a block of their own, piece by piece
+                raise WireError("the pieces of two texts are mixed")
             self._enter("reasoning", events)
             events.append(self._delta({"reasoningContent": {"text": reasoning}}))
-        text = delta.get("content") or delta.get("refusal")
         if isinstance(text, str):
             self._enter("text", events)
             events.append(self._delta({"text": text}))

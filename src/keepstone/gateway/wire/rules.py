@@ -63,6 +63,17 @@ def plain(walk: Walk, container: Any, key: Any, _origin: Origin) -> None:
     walk.plain(container, key)
 
 
+def finished(rule: Rule) -> Rule:
+    """The member follows `rule`, and is complete: no later event of a stream goes on with it."""
+
+    def apply(walk: Walk, container: Any, key: Any, origin: Origin) -> None:
+        first = len(walk.slots)
+        rule(walk, container, key, origin)
+        walk.settle(first)
+
+    return apply
+
+
 def skipped(_walk: Walk, _container: Any, _key: Any, _origin: Origin) -> None:
     """The member was dealt with by a rule beside it."""
 

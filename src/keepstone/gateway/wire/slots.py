@@ -230,6 +230,9 @@ class Walk:
         if first < len(self.slots) and self.slots[first].container is container:
             key_slot.partner = self.slots[first]
 
+    def settle(self, first: int) -> None:
+        """Hear that the slots from `first` on are complete in themselves; of use where texts flow."""
+
     def name(self, container: dict[str, Any], key: str, origin: Origin) -> None:
         """Collect a key whose value, an object, is walked by somebody else."""
         if key not in KEYWORDS:
@@ -291,13 +294,18 @@ def places(document: Any) -> Iterator[tuple[Any, Place]]:
 
 def path_of(place: Place) -> str:
     """Return a place as people write it, with long names cut."""
-    steps: list[str] = []
+    steps = [f"[{key}]" if isinstance(key, int) else f".{key[:64]}" for key in steps_of(place)]
+    return "".join(steps).removeprefix(".")
+
+
+def steps_of(place: Place) -> tuple[Any, ...]:
+    """Return the keys and indexes that lead to a place."""
+    steps = []
     step: Place | None = place
     while step is not None:
-        above, key = step
-        steps.append(f"[{key}]" if isinstance(key, int) else f".{key[:64]}")
-        step = above
-    return "".join(reversed(steps)).removeprefix(".")
+        step, key = step
+        steps.append(key)
+    return tuple(reversed(steps))
 
 
 def decode_document(body: bytes) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def test_a_stream_becomes_events_that_botocore_knows() -> None:
         [piece(tool_calls=[call("x", "{}", name="f")])],
         [piece(tool_calls=[call(0, "", name="f"), call(1, "", name="g"), call(0, "{}")])],
         [{"choices": "odd"}],
+        [piece(content="a", reasoning_content="r"), piece(content="b", reasoning_content="s")],
     ],
 )
 def test_a_broken_stream_is_a_typed_error(chunks) -> None:

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keepstone.core.errors import WireError
 from keepstone.core.exchange import TokenUsage
 from keepstone.gateway.wire import usage as counts
-from keepstone.gateway.wire.deltas import Delta, Kind, flowing, is_text, padding, whole
-from keepstone.gateway.wire.family.shaped import BEDROCK, Document, Path, ShapedFamily, settings
+from keepstone.gateway.wire.deltas import Delta, Flows, Kind, continued, is_text, padding, whole
+from keepstone.gateway.wire.family.shaped import BEDROCK, Document, ShapedFamily, settings
 from keepstone.gateway.wire.rules import (
     Rule,
     Shape,
     blocks,
     by_role,
     each,
+    finished,
     members,
     of,
     opaque,
@@ -126,10 +128,11 @@ _EVENT: Shape = {
             "thinking": text,
             "partial_json": text,
             "signature": signature,
-            "citation": of(Origin.DOCUMENT, tree),
+            "citation": finished(of(Origin.DOCUMENT, tree)),
         }
     ),
     "completion": text,
+    "error": finished(tree),
 }
 _KINDS = {
     "message_start": Kind.START,
@@ -138,7 +141,8 @@ _KINDS = {
     "message_delta": Kind.END,
     "message_stop": Kind.METADATA,
 }
-_FLOWS: dict[str, tuple[Kind, Path]] = {
+_LEGACY: Flows = {"text": (Kind.TEXT, ("completion",))}
+_FLOWS: Flows = {
     "text": (Kind.TEXT, ("delta", "text")),
     "reasoning": (Kind.TEXT, ("delta", "thinking")),
     "tool": (Kind.HELD, ("delta", "partial_json")),
@@ -146,19 +150,20 @@ _FLOWS: dict[str, tuple[Kind, Path]] = {
 
 
 def _classify(document: Document) -> Delta:
-    index = document.get("index")
+    index, kind = document.get("index"), document.get("type")
     block = str(index) if type(index) is int else ""
-    kind = document.get("type")
-    if kind == "content_block_delta":
-        for channel, (flow, path) in _FLOWS.items():
-            if is_text(document, path):
-                return flowing(flow, document, path, _EVENT, block=block, channel=channel)
+    if kind == "content_block_start" and _begins_with_text(document.get("content_block")):
+        raise WireError("a block begins with text, which its deltas may go on with")
+    if type(kind) is str and kind in _KINDS:
+        return whole(_KINDS[kind], document, _EVENT, block=block)
     if is_text(document, ("completion",)):
         final = document.get("stop_reason") is not None
-        return flowing(Kind.TEXT, document, ("completion",), _EVENT, block="0", final=final)
-    return whole(
-        _KINDS.get(kind, Kind.OTHER) if type(kind) is str else Kind.OTHER, document, _EVENT, block=block
-    )
+        return continued(document, _LEGACY, _EVENT, block="0", final=final, otherwise=Kind.END)
+    return continued(document, _FLOWS, _EVENT, block=block)
+
+
+def _begins_with_text(block: object) -> bool:
+    return isinstance(block, dict) and any(block.get(name) for name in ("text", "thinking"))
 
 
 def _counted(document: Mapping[str, Any]) -> TokenUsage | None:

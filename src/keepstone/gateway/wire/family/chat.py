@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
 from keepstone.core.errors import WireError
-from keepstone.gateway.wire.deltas import Delta, Kind, flowing, is_text, padding, whole
-from keepstone.gateway.wire.family.shaped import BEDROCK, Document, Path, ShapedFamily, counted_at, settings
+from keepstone.gateway.wire.deltas import Delta, Flows, Kind, Path, continued, padding
+from keepstone.gateway.wire.family.shaped import BEDROCK, Document, ShapedFamily, counted_at, settings
 from keepstone.gateway.wire.rules import (
     Shape,
     blocks,
@@ -51,22 +53,34 @@ REQUEST: Shape = {
 }
 """A chat request."""
 
+_PIECES = each(
+    struct(
+        {
+            **settings("id", "type", "index"),
+            "function": struct({**settings("name"), "arguments": of(Origin.ASSISTANT, text)}),
+        }
+    )
+)
+"""Tool calls in a chunk: their arguments are a piece of JSON, and mean nothing yet."""
+
 _CHOICE: Shape = {
-    **settings("index", "stop_reason", "finish_reason", "logprobs"),
+    **settings("index", "stop_reason", "finish_reason"),
+    "logprobs": opaque,  # the answer once more, token by token
     "message": struct({**_MESSAGE, **settings("role")}),
-    "delta": struct({**_MESSAGE, **settings("role")}),
+    "delta": struct({**_MESSAGE, **settings("role"), "tool_calls": _PIECES}),
     "text": text,
 }
 ANSWER: Shape = {
     **settings("id", "object", "created", "model", "usage", "service_tier", "system_fingerprint"),
+    **settings("obfuscation"),
     "choices": each(struct(_CHOICE)),
-    "outputs": each(struct({**settings("stop_reason"), "text": text})),
+    "outputs": each(struct({**settings("stop_reason"), "text": text, "logprobs": opaque})),
 }
 """A chat answer, whole or in chunks, and Mistral's older list of outputs."""
 
 _CHUNK: Shape = {**ANSWER, **BEDROCK, "p": padding}
 _HEAD: Path = ("choices", 0)
-_FLOWS: dict[str, tuple[Kind, Path]] = {
+_FLOWS: Flows = {
     "text": (Kind.TEXT, (*_HEAD, "delta", "content")),
     "message": (Kind.TEXT, (*_HEAD, "message", "content")),
     "completion": (Kind.TEXT, (*_HEAD, "text")),
@@ -83,15 +97,13 @@ def classify(document: Document) -> Delta:
     back one by one.
     """
     final, block = _is_last(document), _choice_index(document)
-    found = [each for each in _FLOWS.items() if is_text(document, each[1][1])]
-    telling = [each for each in found if _text_at(document, each[1][1])]
-    if len(telling) > 1 or _several_calls(document):
-        raise WireError("a chunk continues several texts at once")
-    held = [each for each in found if each[1][0] is Kind.HELD]
-    for channel, (kind, path) in telling or (() if final else held or found):
-        name = f"{channel}{_call_index(document)}" if kind is Kind.HELD else channel
-        return flowing(kind, document, path, _CHUNK, block=block, channel=name, final=final)
-    return whole(Kind.END if final else Kind.METADATA, document, _CHUNK)
+    if _several_calls(document):
+        raise WireError("a chunk continues several tool calls at once")
+    otherwise = Kind.END if final else Kind.METADATA
+    found = continued(document, _FLOWS, _CHUNK, block=block, final=final, otherwise=otherwise)
+    if found.kind is Kind.HELD:
+        return msgspec.structs.replace(found, channel=f"{found.channel}{_call_index(document)}")
+    return found if found.kind is Kind.TEXT else msgspec.structs.replace(found, block="")
 
 
 def _several_calls(document: Any) -> bool:
@@ -118,12 +130,6 @@ def _choice_index(document: Document) -> str:
         raise WireError("a chunk continues several choices at once")
     index = choices[0].get("index")
     return str(index) if type(index) is int else "0"
-
-
-def _text_at(document: Any, path: Path) -> str:
-    for key in path:
-        document = document[key]
-    return str(document)
 
 
 def _call_index(document: Any) -> int:

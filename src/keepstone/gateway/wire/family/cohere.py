@@ -2,7 +2,18 @@
 
 from keepstone.gateway.wire.deltas import padding
 from keepstone.gateway.wire.family.shaped import Document, ShapedFamily, settings, text_chunks
-from keepstone.gateway.wire.rules import Shape, by_role, each, numbers, of, opaque, struct, text, tree
+from keepstone.gateway.wire.rules import (
+    Shape,
+    by_role,
+    each,
+    finished,
+    numbers,
+    of,
+    opaque,
+    struct,
+    text,
+    tree,
+)
 from keepstone.gateway.wire.slots import Origin
 
 _SETTINGS = settings(
@@ -11,18 +22,22 @@ _SETTINGS = settings(
 _TURN = by_role(
     {"message": text, "tool_calls": of(Origin.ASSISTANT, tree), "tool_results": of(Origin.TOOL, tree)}
 )
+_TOKENS: Shape = {"token_likelihoods": opaque}
+"""The answer once more, token by token."""
+
 _ANSWER: Shape = {
     **settings("id", "generation_id", "response_id", "finish_reason", "is_finished", "event_type", "meta"),
     "text": text,
-    "prompt": of(Origin.USER, text),
-    "generations": each(struct({**settings("id", "finish_reason", "index"), "text": text})),
-    "chat_history": each(_TURN),
-    "citations": of(Origin.DOCUMENT, tree),
-    "documents": of(Origin.DOCUMENT, tree),
-    "tool_calls": tree,
-    "search_queries": tree,
+    "prompt": finished(of(Origin.USER, text)),
+    "generations": each(struct({**settings("id", "finish_reason", "index"), "text": text, **_TOKENS})),
+    "chat_history": finished(each(_TURN)),
+    "citations": finished(of(Origin.DOCUMENT, tree)),
+    "documents": finished(of(Origin.DOCUMENT, tree)),
+    "tool_calls": finished(tree),
+    "search_queries": finished(tree),
+    **_TOKENS,
 }
-_CHUNK: Shape = {**_ANSWER, "response": struct(_ANSWER), "p": padding}
+_CHUNK: Shape = {**_ANSWER, "response": finished(struct(_ANSWER)), "p": padding}
 _PATHS: dict[str, tuple[str | int, ...]] = {"text": ("text",), "generations": ("generations", 0, "text")}
 
 

@@ -7,6 +7,7 @@ from keepstone.gateway.wire.slots import Origin
 _ANSWER: Shape = {
     **settings("prompt_token_count", "generation_token_count", "stop_reason"),
     "generation": text,
+    "logprobs": opaque,  # the answer once more, token by token
 }
 
 

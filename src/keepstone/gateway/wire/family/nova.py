@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
+from keepstone.core.errors import WireError
 from keepstone.core.exchange import TokenUsage
 from keepstone.gateway.wire import converse
 from keepstone.gateway.wire import usage as counts
-from keepstone.gateway.wire.deltas import Delta, Kind, classify_converse, whole
+from keepstone.gateway.wire.deltas import Delta, Kind, classify_converse, continued
 from keepstone.gateway.wire.family.shaped import BEDROCK, Document, ShapedFamily
 from keepstone.gateway.wire.rules import plain, skipped
 
@@ -23,17 +24,22 @@ _EVENTS = (
 
 
 def _classify(document: Document) -> Delta:
-    for name in _EVENTS:
-        if type(document.get(name)) is dict:
-            inner = classify_converse(name, document[name])
-            beside = whole(Kind.OTHER, document, {**BEDROCK, name: skipped})
-            return msgspec.structs.replace(
-                inner,
-                path=(name, *inner.path) if inner.path else (),
-                slots=inner.slots + beside.slots,
-                uninspectable=tuple(f"{name}.{path}" for path in inner.uninspectable) + beside.uninspectable,
-            )
-    return whole(Kind.OTHER, document, BEDROCK)
+    names = [name for name in _EVENTS if type(document.get(name)) is dict]
+    if len(names) > 1:
+        raise WireError("a chunk carries several events at once")
+    if not names:
+        return continued(document, {}, BEDROCK)
+    (name,) = names
+    inner = classify_converse(name, document[name])
+    beside = continued(document, {}, {**BEDROCK, name: skipped})
+    if beside.kind is not Kind.OTHER:
+        raise WireError("a chunk carries a text beside its event")
+    return msgspec.structs.replace(
+        inner,
+        path=(name, *inner.path) if inner.path else (),
+        slots=inner.slots + beside.slots,
+        uninspectable=tuple(f"{name}.{path}" for path in inner.uninspectable) + beside.uninspectable,
+    )
 
 
 def _counted(document: Mapping[str, Any]) -> TokenUsage | None:

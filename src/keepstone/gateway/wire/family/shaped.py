@@ -6,12 +6,11 @@ from typing import Any
 
 from keepstone.core.exchange import TokenUsage
 from keepstone.gateway.wire import usage as counts
-from keepstone.gateway.wire.deltas import Delta, Kind, flowing, is_text, whole
+from keepstone.gateway.wire.deltas import Delta, Kind, Path, at, continued, is_text, whole
 from keepstone.gateway.wire.rules import DocumentText, Rule, Shape, plain, read, tree
 from keepstone.gateway.wire.slots import Origin
 
 Document = dict[str, Any]
-Path = tuple[str | int, ...]
 
 INTERVENED = {"amazon-bedrock-guardrailAction": "INTERVENED"}
 """What Bedrock adds to a body in which a guardrail spoke instead of the model."""
@@ -91,15 +90,14 @@ def text_chunks(
 ) -> Callable[[Document], Delta]:
     """Return the meaning of chunks that each hold a piece of text at one of `paths` (channel -> path)."""
     known = {**shape, **BEDROCK}
+    flows = {channel: (Kind.TEXT, path) for channel, path in paths.items()}
 
     def meaning(document: Document) -> Delta:
-        for channel, path in paths.items():
-            if is_text(document, path):
-                final = is_last(document)
-                return flowing(Kind.TEXT, document, path, known, block="0", channel=channel, final=final)
-        if is_last(document):  # an end without text, such as Cohere's `stream-end`
-            return whole(Kind.END, document, known)
-        return whole(Kind.METADATA if counts.METRICS in document else Kind.OTHER, document, known)
+        final = is_last(document)
+        if final and not any(is_text(document, path) and at(document, path) for path in paths.values()):
+            return whole(Kind.END, document, known)  # without text, such as Cohere's `stream-end`
+        otherwise = Kind.METADATA if counts.METRICS in document else Kind.OTHER
+        return continued(document, flows, known, block="0", final=final, otherwise=otherwise)
 
     return meaning
 
