@@ -1,14 +1,11 @@
-"""Long trials, by `make test-faults`: workers killed twenty times, a cut network, ten thousand callers."""
+"""Long trials, by `make test-faults`: workers killed twenty times, ten thousand callers."""
 
 import asyncio
 import os
 import random
 import re
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,7 +13,6 @@ from tests.e2e.conftest import Start
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.test_crash import until
 from tests.e2e.workers import BODY, PATH, calling, workers_of
-from tests.services.postgres import Postgres
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("e2e-faults")]
 CROWD = 10_000
@@ -87,48 +83,3 @@ def test_ten_thousand_open_connections(start: Start) -> None:
     assert gateway.post(PATH, BODY)[0] == 200
     assert gateway.stop() == 0
     assert gateway.verify().returncode == 0
-
-
-NAMESPACE, OURS, THEIRS = "keepstone-test", "10.213.7.1", "10.213.7.2"
-
-
-def ip(*arguments: str) -> None:
-    """Run `ip`."""
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-@contextmanager
-def another_host() -> Iterator[None]:
-    """A network namespace with one link to ours, `kst0`."""
-    ip("netns", "add", NAMESPACE)
-    try:
-        ip("link", "add", "kst0", "type", "veth", "peer", "name", "kst1", "netns", NAMESPACE)
-        ip("addr", "add", f"{OURS}/30", "dev", "kst0")
-        ip("link", "set", "kst0", "up")
-        ip("-n", NAMESPACE, "addr", "add", f"{THEIRS}/30", "dev", "kst1")
-        ip("-n", NAMESPACE, "link", "set", "kst1", "up")
-        yield
-    finally:
-        ip("netns", "del", NAMESPACE)
-
-
-def test_a_network_that_is_cut_between_the_hosts(start: Start) -> None:
-    with another_host():
-        server = Postgres(THEIRS, ("ip", "netns", "exec", NAMESPACE))
-        try:
-            server.start()
-            gateway = start("--plain-http", "--workers", "2", extra={"KEEPSTONE_DATABASE": server.url})
-            statuses = lambda: {gateway.post(PATH, BODY)[0] for _ in range(16)}  # noqa: E731
-            with calling(gateway, pause=0.01) as callers:
-                until(lambda: len(callers.answered) > 50)
-                ip("link", "set", "kst0", "down")
-                time.sleep(1.6)
-                assert statuses() == {503}, "no longer than `store.stale_for` after the last word"
-                ip("link", "set", "kst0", "up")
-                until(lambda: statuses() == {200}, seconds=20)
-            assert not callers.failures
-            assert gateway.stop() == 0
-            assert callers.answered.keys() <= {each["id"] for each in gateway.records()}
-            assert gateway.verify().returncode == 0
-        finally:
-            server.close()

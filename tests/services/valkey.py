@@ -27,19 +27,31 @@ def binary() -> Path:
 
 
 class ValkeyServer:
-    """One server on a port of its own; `kill` ends it as a power cut would, `start` brings it back."""
+    """One server on a port of its own; `kill` ends it as a power cut would, `start` brings it back.
 
-    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+    `within` is a command that runs others in another place, such as a network namespace.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        within: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
         self.port = port or _free_port()
-        self.url = f"valkey://127.0.0.1:{self.port}/0"
+        self._host, self._within = host, within
+        self.url = f"valkey://{host}:{self.port}/0"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "ValkeyServer":
         """Start it and wait until it answers; without options nothing is kept on disk."""
-        command = [str(binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        command += ["--save", "", "--enable-debug-command", "yes", *self._options]
+        command = [*self._within, str(binary()), "--port", str(self.port), "--bind", self._host]
+        command += ["--dir", str(self.folder), "--protected-mode", "no", "--save", ""]
+        command += ["--enable-debug-command", "yes", *self._options]
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 10
@@ -55,7 +67,7 @@ class ValkeyServer:
     def command(self, *words: str) -> bytes:
         """The raw answer to a command, as much as comes at once."""
         parts = [f"*{len(words)}", *(line for word in words for line in (f"${len(word)}", word))]
-        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+        with socket.create_connection((self._host, self.port), 5) as connection:
             connection.sendall("\r\n".join([*parts, ""]).encode())
             return connection.recv(65536)
 

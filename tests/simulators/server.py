@@ -10,7 +10,7 @@ import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
@@ -19,9 +19,12 @@ from typing import Self
 from tests.simulators.behaviour import Behaviour
 from tests.simulators.wire import Answer, Received, spoiled, writes
 
+Inside = Callable[[Callable[[], socketserver.BaseServer]], socketserver.BaseServer]
+"""How a server is opened at its place, such as in a network namespace."""
+
 
 class Simulator(ABC):
-    """A server on 127.0.0.1 while its `with` block lasts."""
+    """A server on 127.0.0.1, or where `at` puts it, while its `with` block lasts."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Received] = []
@@ -35,6 +38,12 @@ class Simulator(ABC):
         self._bugs: list[BaseException] = []
         self._stopped = threading.Event()
         self._address = ("127.0.0.1", 0)
+        self._inside: Inside = lambda opens: opens()
+
+    def at(self, host: str, inside: Inside) -> Self:
+        """Lets it listen on another host's address, once it is entered."""
+        self._address, self._inside = (host, 0), inside
+        return self
 
     @abstractmethod
     def answer(self, received: Received, behaviour: Behaviour) -> Answer:
@@ -43,7 +52,7 @@ class Simulator(ABC):
     @property
     def url(self) -> str:
         """Where it listens, without a trailing slash."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._address[1]}"
+        return f"{'https' if self._tls else 'http'}://{self._address[0]}:{self._address[1]}"
 
     @property
     def port(self) -> int:
@@ -102,7 +111,7 @@ class Simulator(ABC):
             raise AssertionError(f"the simulator has a bug: {self._bugs[0]!r}") from self._bugs[0]
 
     def _listen(self) -> None:
-        self._listener = _Listener(self._address, self)
+        self._listener = self._inside(lambda: _Listener(self._address, self))
         host, port = self._listener.server_address[:2]
         self._address = (str(host), int(port))
         threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
