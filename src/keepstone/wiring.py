@@ -46,6 +46,7 @@ from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.rehearsal import Rehearsal, ShippedProfiles
 from keepstone.gateway.residency import ResidencyGuard
+from keepstone.gateway.roll_call import RollCall, Words
 from keepstone.gateway.stages import Stores
 from keepstone.gateway.upstreams.dev import DevelopmentModel
 from keepstone.gateway.upstreams.http import Origin
@@ -73,6 +74,7 @@ from keepstone.policy.schema.record import Durability, KmsEnvelope, S3Store
 from keepstone.store.access_keys import AccessKeySecrets, load_or_create
 from keepstone.store.engine import open_database
 from keepstone.store.keys import KeyRing
+from keepstone.store.machines import Machines
 from keepstone.store.sessions import EndedSessions
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ class Service:
     copier: Copier | None = None
     copy_gate: CopyGate | None = None
     anchoring: Anchoring | None = None
+    roll_call: RollCall | None = None
     needs_restart: bool = False
 
     async def reload(self) -> str:
@@ -180,6 +183,8 @@ class Service:
             tasks.append(self.copier.run())
         if self.anchoring is not None:
             tasks.append(self.anchoring.run())
+        if self.roll_call is not None:
+            tasks.append(self.roll_call.run())
         await asyncio.gather(*tasks)
 
     async def close(self) -> None:
@@ -193,6 +198,8 @@ class Service:
                 await self.copier.close()
             if self.anchoring is not None:
                 await self.anchoring.close()
+            if self.roll_call is not None:
+                await self.roll_call.close()
             for _, upstream in self.upstreams.values():
                 await upstream.close()
             for source in self.key_sources.values():
@@ -276,6 +283,9 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
         service.anchoring = Anchoring(settings.ledger, verifier, anchors, metrics, bounds.anchor_every_s)
     if bounds.store is not None:
         service.copier, service.copy_gate = build_copy(bounds.store, settings, whole, gateway, metrics)
+    if settings.database_url and not settings.worker:
+        lone = ledger if settings.workers == 1 else None
+        service.roll_call = build_roll_call(settings, whole, Machines(database), bounds, lone, metrics)
     gateway.cache = build_cache(policy, None, metrics, clock)
     gateway.sessions = SessionPages(sealer, EndedSessions(database), service.record, time.time)
     detail = {"version": __version__, "durability": bounds.durability.value}
@@ -287,16 +297,34 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     return service
 
 
+def build_roll_call(
+    settings: Settings,
+    key: LedgerKey,
+    table: Machines,
+    bounds: RecordBounds,
+    lone: Ledger | None,
+    metrics: Metrics,
+) -> RollCall:
+    """Return what tells other machines of this one's ledger; of several workers, the view on disk speaks."""
+    copy = open_bucket(bounds.store).where if bounds.store is not None else ""
+    words = Words(settings.ledger, key, copy, delayed=bounds.window_ns > 0)
+    return RollCall(table, lambda: words.say(lone), metrics)
+
+
 async def say_last(settings: Settings) -> None:
-    """Copy and anchor what several workers have published at their very end, and the view of it."""
+    """Copy, anchor and report what several workers have published at their very end, and the view of it."""
     bounds, metrics = (await asyncio.to_thread(read_policy, settings)).record, Metrics()
-    verifier = Verifier.parse(LedgerKey.load(settings.keys).verifier)
+    key = LedgerKey.load(settings.keys)
+    verifier = Verifier.parse(key.verifier)
     if bounds.store is not None:
         copy = LedgerCopy(settings.ledger, verifier, open_bucket(bounds.store))
         await Copier(copy, metrics, seconds(bounds.store.interval), settings.home / COPIED).close()
     if bounds.anchors:
         anchors = [open_anchor(each) for each in bounds.anchors]
         await Anchoring(settings.ledger, verifier, anchors, metrics, bounds.anchor_every_s).close()
+    if settings.database_url:
+        table = Machines(await asyncio.to_thread(open_database, settings.database_url))
+        await build_roll_call(settings, key, table, bounds, None, metrics).close()
 
 
 def build_copy(

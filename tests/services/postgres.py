@@ -92,6 +92,13 @@ class Postgres:
             process.send_signal(number)
             process.wait(30)
 
+    def sql(self, statement: str) -> None:
+        """Execute a statement as the database's owner."""
+        done = subprocess.run(
+            [self._bin / "psql", self.url, "-c", statement], capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
     def freeze(self) -> None:
         """Let it answer nobody without hanging up, as behind a cut network."""
         self._signal_all(signal.SIGSTOP)

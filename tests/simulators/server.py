@@ -19,7 +19,7 @@ from typing import Self
 from tests.simulators.behaviour import Behaviour
 from tests.simulators.wire import Answer, Received, spoiled, writes
 
-Inside = Callable[[Callable[[], socketserver.BaseServer]], socketserver.BaseServer]
+Inside = Callable[[Callable[[], socketserver.ThreadingTCPServer]], socketserver.ThreadingTCPServer]
 """How a server is opened at its place, such as in a network namespace."""
 
 

@@ -8,6 +8,7 @@ import click
 
 from keepstone.cli import ledger_content, ledger_hold, ledger_outside
 from keepstone.cli.ledger_export import export, query, serve_trail
+from keepstone.cli.ledger_machines import machines
 from keepstone.cli.ledger_verify import verify
 from keepstone.cli.on_record import by_option, ledger_option
 from keepstone.cli.output import emit, format_option, talk
@@ -44,6 +45,7 @@ def ledger() -> None:
 
 for _each in (
     verify,
+    machines,
     export,
     query,
     serve_trail,

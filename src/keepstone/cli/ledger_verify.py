@@ -33,6 +33,7 @@ Example:
   keepstone ledger verify --key /safe/ledger.vkey --store s3://acme-ledger/prod
   keepstone ledger verify --key /safe/ledger.vkey --anchors
   keepstone ledger verify --key /safe/ledger.vkey --anchor s3://acme-anchors/prod
+  keepstone ledger verify --machines --since /safe/machines.json
 
 \b
 Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not be told."""
@@ -42,10 +43,19 @@ Exit status: 0 everything agrees, 1 something does not, 2 usage, 3 it could not 
 @click.option(
     "--since",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint or view kept from earlier; the log must begin with what it covers.",
+    help="A checkpoint, a view or a list of machines kept from earlier; what it covers must still be there.",
 )
 @click.option("--store", metavar="PLACE", help="Verify the copy in s3://BUCKET/PREFIX or a folder instead.")
 @click.option("--anchors", is_flag=True, help="It must hold all that the policy's anchors were told.")
+@click.option("--machines", is_flag=True, help="Verify the ledgers of all machines that the database knows.")
+@click.option(
+    "--machine",
+    "shown",
+    metavar="PLACE",
+    multiple=True,
+    help="With --machines: where a machine's ledger lies, a folder or s3://BUCKET/PREFIX; repeatable.",
+)
+@click.option("--database", metavar="URL", help="With --machines: PostgreSQL.  [default: KEEPSTONE_DATABASE]")
 @anchor_options
 @place_options
 @format_option
@@ -55,6 +65,9 @@ def verify(
     since: Path | None,
     store: str | None,
     anchors: bool,
+    machines: bool,
+    shown: tuple[str, ...],
+    database: str | None,
     policy: Path,
     places: tuple[str, ...],
     witness: tuple[tuple[str, str], ...],
@@ -63,6 +76,10 @@ def verify(
     output_format: str,
 ) -> int:
     """Recompute the whole ledger from its records and say whether anything was changed."""
+    if machines or shown:
+        from keepstone.cli.ledger_machines import Asked, verify_machines
+
+        return verify_machines(Asked(shown, database, key, since), (region, endpoint_url), output_format)
     vkey, beside = _verifier(key, directory)
     earlier = since.read_text("utf-8", "replace") if since else None
     asked = anchors_named(witness, places, region, endpoint_url) + (anchors_of(policy) if anchors else [])

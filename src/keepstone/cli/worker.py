@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from keepstone.cli.control import Answer, Ask, Failed, Hello, Leave, Link, Ready, Report
 from keepstone.core.errors import KeepstoneError
 from keepstone.core.settings import Settings
-from keepstone.ledger.view import Reached
+from keepstone.ledger.view import Reached, reached
 
 if TYPE_CHECKING:
     from keepstone.cli.server import Serving
@@ -71,21 +71,21 @@ class Worker:
             await asyncio.sleep(REPORT_S)
             self._report(serving)
             if ledger.failure is None:
-                self._before = Reached(ledger.size, ledger.root)
+                self._before = reached(ledger)
 
     def _report(self, serving: "Serving", number: int = 0) -> None:
         """Say what is certainly on the disk: with a bounded window, what was there a report ago."""
         ledger, bounded = serving.service.ledger, serving.service.durability.window_ns > 0
-        self._say(serving, self._before if bounded else Reached(ledger.size, ledger.root), number)
+        self._say(serving, self._before if bounded else reached(ledger), number)
 
     def last_words(self, serving: "Serving") -> None:
         """Report once more after the ledger was closed: all of it is on the disk now."""
         ledger = serving.service.ledger
-        self._say(serving, Reached(ledger.size, ledger.root) if ledger.failure is None else self._before, 0)
+        self._say(serving, reached(ledger) if ledger.failure is None else self._before, 0)
 
-    def _say(self, serving: "Serving", reached: Reached, number: int) -> None:
+    def _say(self, serving: "Serving", until: Reached, number: int) -> None:
         metrics = serving.service.metrics.render().decode()
-        self._link.send(Report(reached.size, reached.root.hex(), metrics, number))
+        self._link.send(Report(until.size, until.root.hex(), metrics, number))
 
     async def scrape(self) -> bytes:
         """Return the metrics of all workers, our own if the parent does not answer."""

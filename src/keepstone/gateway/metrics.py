@@ -193,6 +193,9 @@ class Metrics:
             "ledger_anchor_failures", "checkpoints that could not be anchored", "anchor", "code"
         )
         self.anchored_at = gauge("ledger_anchored_at_seconds", "when an anchor was told last", "anchor")
+        self.machine_report_failures = counter(
+            "machine_report_failures", "reports of this machine's ledger that the database did not take"
+        )
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from keepstone.core.errors import LedgerCorrupt, LedgerError
 from keepstone.ledger import note
@@ -33,6 +34,28 @@ class Reached:
 
     size: int
     root: bytes
+
+
+class Growing(Protocol):
+    """A log that may grow while it is looked at."""
+
+    @property
+    def size(self) -> int:
+        """Return how many records it holds."""
+        ...
+
+    @property
+    def root(self) -> bytes:
+        """Return the root at that size."""
+        ...
+
+
+def reached(log: Growing) -> Reached:
+    """Return how far a log has come; size and root belong together, whoever is writing."""
+    while True:
+        size, root = log.size, log.root
+        if log.size == size:
+            return Reached(size, root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +129,16 @@ def read_view(ledger: Path) -> str | None:
         raise LedgerError(f"`{VIEW}` cannot be read", hint="check owner and permissions") from error
 
 
+def sign_view(key: LedgerKey, view: View) -> str:
+    """Return the signed note of a view."""
+    text = view.text()
+    return note.render(text, key.name, key.identity, note.sign(text, key.private))
+
+
 def write_view(ledger: Path, key: LedgerKey, view: View, *, disk: Disk | None = None) -> None:
     """Sign the view and put it in its place, durable when this returns."""
-    text = view.text()
-    signed = note.render(text, key.name, key.identity, note.sign(text, key.private))
     try:
-        (disk or Disk()).place(ledger / VIEW, signed.encode(), ledger / SHARDS)
+        (disk or Disk()).place(ledger / VIEW, sign_view(key, view).encode(), ledger / SHARDS)
     except OSError as error:
         raise translate(error, "the ledger's view cannot be written") from error
 
