@@ -14,8 +14,9 @@ from keepstone.core.errors import GuardError
 from keepstone.detect.recogniser import Recogniser, Validator
 from keepstone.detect.span import Span
 
-# Measured (`guard_varied` in bench/micro.py): with half of it the states that prompt attacks and code need no longer
-# fit, and starting over again and again costs ten times as much as the scan. A limit, taken as texts need it.
+# Measured (`guard_varied` in bench/micro.py): with half of it the states that prompt attacks and code need no
+# longer fit, and starting over again and again costs ten times as much as the scan. A limit, taken as texts
+# need it.
 SET_MEMORY = 32 << 20
 ROW_MEMORY = 8 << 20
 
