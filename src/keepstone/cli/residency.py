@@ -11,8 +11,10 @@ from keepstone.core.settings import from_environment
 from keepstone.gateway.profiles import load_snapshot
 from keepstone.policy.compile import CompiledPolicy, compile_policy
 from keepstone.policy.load import load
+from keepstone.policy.named_models import model_ids
 from keepstone.policy.residency.addresses import shipped
-from keepstone.policy.residency.report import LookUp, Row, endings, report
+from keepstone.policy.residency.asked import Atlas
+from keepstone.policy.residency.report import Row, endings, report, sides
 from keepstone.policy.residency.routing import Reach
 from keepstone.policy.residency.rules import ResidencyRules
 from keepstone.policy.residency.verdict import NO_CONSENT, Consent, ConsentState, Facts, Says
@@ -53,8 +55,10 @@ def residency(
 ) -> None:
     """Show each upstream and destination with verdict, basis, article and the last day it holds.
 
-    Destinations of inference profiles are those that AWS told the gateway of (its home folder). Warns of what
-    ends within 90 days. Exits 1 when something is refused, 3 when something could not be told.
+    Without --model, every entry of `models` is judged: a pattern by each of its ids that the policy or AWS
+    names, and by what holds for all the others. Destinations of inference profiles are those that AWS told
+    the gateway of (its home folder). Warns of what ends within 90 days. Exits 1 when something is refused, 3
+    when something could not be told.
     """
     settings = from_environment()
     chosen = settings.environment if environment is None else environment
@@ -68,12 +72,13 @@ def residency(
         consent = Consent(ConsentState.GIVEN, (purpose,), everywhere, explicit=True)
     facts = Facts(rules.jurisdictions_of(roles, jurisdiction), _day(day), purpose, consent)
     snapshot = home / settings.profiles.name if home else settings.profiles
-    rows = report(rules, _models(policy, model_id), facts, _known(snapshot, rules), model_id)
+    rows = report(rules, _models(policy, model_id), facts, _atlas(policy, snapshot, rules), model_id)
     ending = endings(rules, rows, facts.day)
     if output_format == "json":
         emit({"day": str(facts.day), "hash": policy.hash, "rows": rows, "ending": ending}, "json")
     else:
         emit(rows, columns=_COLUMNS)
+        _tell_sides(rows)
         for reason in dict.fromkeys(f"{each.verdict}: {each.because}" for each in rows if _fails(each)):
             talk(reason)
         for each in ending:
@@ -110,8 +115,8 @@ def _models(policy: CompiledPolicy, model_id: str) -> tuple[ModelRoute, ...]:
     return (found,)
 
 
-def _known(snapshot: Path, rules: ResidencyRules) -> LookUp:
-    """Return how a profile is looked up: in what AWS told the gateway, or in the table that is shipped."""
+def _atlas(policy: CompiledPolicy, snapshot: Path, rules: ResidencyRules) -> Atlas:
+    """Return what is known of ids: by the policy, by what AWS told the gateway, by the shipped table."""
     answers = {(each.upstream, each.profile): each for each in load_snapshot(snapshot)}
 
     def look_up(upstream: str, profile: str) -> Reach:
@@ -124,4 +129,19 @@ def _known(snapshot: Path, rules: ResidencyRules) -> LookUp:
             return Reach(regions, "shipped table", assumed=True)
         return Reach(unknown=f"the gateway has not heard from AWS where profile `{profile}` computes")
 
-    return look_up
+    told: dict[str, list[str]] = {}
+    for upstream, profile in answers:
+        told.setdefault(upstream, []).append(profile)
+    return Atlas(look_up, told, model_ids(policy.document), rules.shipped_table)
+
+
+def _tell_sides(rows: list[Row]) -> None:
+    """Say which models were judged how, so that nothing that was left open reads as allowed."""
+    found = sides(rows)
+    for says, what in (
+        (Says.YES, "may be used at every upstream"),
+        (Says.NO, "may not be used at every upstream"),
+        (Says.COULD_NOT_TELL, "could not be judged everywhere"),
+    ):
+        if found[says]:
+            talk(f"{what}: {', '.join(found[says])}")
