@@ -118,6 +118,21 @@ class TestCheck:
         assert "the file does not exist" in result.stdout
 
 
+CONDITIONS = """\
+version: 1
+organisation: {name: Acme}
+purposes: {support: {description: answering customers}}
+identities:
+  roles:
+    desk:
+      allow: [{models: ["*"], purposes: [support], regions: ["eu-*"], times: ["Mon-Fri 08:00-18:00 UTC"]}]
+upstreams:
+  frankfurt: {kind: bedrock, region: eu-central-1}
+  virginia: {kind: bedrock, region: us-east-1}
+models: [{id: m, upstreams: [virginia, frankfurt]}]
+"""
+
+
 class TestExplain:
     def test_a_document(self) -> None:
         result = keepstone("policy", "explain", EXAMPLE)
@@ -148,6 +163,41 @@ class TestExplain:
         assert (result.returncode, answer["outcome"]) == (1, "refuse")
         assert answer["reasons"][0]["path"] == "identities.roles.analyst.allow[0]"
         assert answer["considered"][0]["says"] == "does not speak of InvokeModel"
+
+    @pytest.mark.parametrize(
+        ("options", "status", "said"),
+        [
+            (["--purpose", "support"], 0, "it may go to: frankfurt (eu-central-1)\n"),
+            (["--purpose", "support", "--region", "us-east-1"], 1, "of which none is in `us-east-1`"),
+            (["--purpose", "support", "--time", "2026-11-21T12:00:00+01:00"], 1, "it is another time now"),
+            (["--purpose", "fun"], 1, "purpose `fun` is not one of the policy's, expected one of `support`"),
+            ([], 1, "only, this call states no purpose"),
+        ],
+    )
+    def test_purpose_time_and_region_of_a_call(
+        self, tmp_path: Path, options: list[str], status: int, said: str
+    ) -> None:
+        (tmp_path / "keepstone.yaml").write_text(CONDITIONS)
+        friday = [] if "--time" in options else ["--time", "2026-11-20T12:00:00+01:00"]
+        call = ["--role", "desk", "--model", "m", *options, *friday]
+        result = keepstone("policy", "explain", *call, cwd=tmp_path)
+        assert result.returncode == status
+        assert said in result.stdout
+        assert "not asked here: guardrails, residency" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--role", "analyst"], "a call by Converse names a model"),
+            (["--role", "analyst", "--model", "m", "--time", "noon"], "--time: expected a moment"),
+            (["--role", "analyst", "--model", "m", "--time", "2026-01-07T12:00:00"], "--time: expected"),
+            (["--purpose", "support"], "a call is explained for a caller"),
+        ],
+    )
+    def test_half_a_question(self, options: list[str], said: str) -> None:
+        result = keepstone("policy", "explain", EXAMPLE, *options)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert said in result.stderr
 
     def test_an_unknown_class_is_a_usage_error(self) -> None:
         result = keepstone("policy", "explain", EXAMPLE, "--role", "analyst", "--data-class", "Secret")

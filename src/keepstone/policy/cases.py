@@ -63,10 +63,15 @@ class Case(Closed, frozen=True, kw_only=True):
     @property
     def wall_ns(self) -> int:
         """Return when it takes place; raise `ValueError` for no instant."""
-        moment = datetime.fromisoformat(self.time)
-        if moment.tzinfo is None:
-            raise ValueError("the time has no offset from UTC")
-        return int(moment.timestamp()) * 1_000_000_000
+        return instant(self.time)
+
+
+def instant(text: str) -> int:
+    """Return nanoseconds since the epoch of a time with an offset; raise `ValueError` for any other text."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no offset from UTC")
+    return int(moment.timestamp()) * 1_000_000_000
 
 
 class CaseTable(Closed, frozen=True, kw_only=True):

@@ -2,13 +2,8 @@
 
 import pytest
 
-from keepstone.core.exchange import DataClass, Operation
-from keepstone.core.principal import Principal
-from keepstone.policy.compile import compile_policy
-from keepstone.policy.explain.decision import explain_decision
 from keepstone.policy.explain.document import explain_document
 from keepstone.policy.load import load
-from keepstone.policy.rules import CallFacts
 from tests.unit.policy.documents import MINIMAL, loaded
 from tests.unit.policy.test_compile import EXAMPLE
 
@@ -170,22 +165,3 @@ def test_where_copy_and_anchors_go_is_told() -> None:
 def test_an_unencrypted_upstream_is_told() -> None:
     text = MINIMAL.replace("{kind: dev}", "{kind: openai, base_url: 'http://a.example/v1'}")
     assert "Calls to upstream `dev` are not encrypted." in sentences(text)["Not protected"]
-
-
-def test_a_decision_shows_every_rule_of_its_roles() -> None:
-    policy = compile_policy(load(EXAMPLE))
-    principal = Principal("p", "key", ("engineer", "analyst"))
-    facts = CallFacts(principal, Operation.CONVERSE, "eu.amazon.nova-x", DataClass.CONFIDENTIAL)
-    decision, considered = explain_decision(policy, facts)
-    assert decision.allowed
-    assert [(each.rule, each.says) for each in considered] == [
-        ("identities.roles.engineer.deny[0]", "does not apply"),
-        ("identities.roles.engineer.allow[0]", "allows up to Internal only"),
-        ("identities.roles.analyst.allow[0]", "allows the call"),
-    ]
-
-
-def test_an_unknown_role_has_no_rules_and_is_refused() -> None:
-    facts = CallFacts(Principal("p", "key", ("x",)), Operation.CONVERSE, "anthropic.x", DataClass.PUBLIC)
-    decision, considered = explain_decision(compile_policy(loaded(MINIMAL)), facts)
-    assert (decision.allowed, considered) == (False, ())
