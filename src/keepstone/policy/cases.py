@@ -9,7 +9,7 @@ from msgspec import Meta
 from keepstone.core.decision import ReasonCode
 from keepstone.core.exchange import WITHOUT_MODEL, Operation
 from keepstone.policy.load import load_as
-from keepstone.policy.problems import InvalidPolicyError, Problem, written
+from keepstone.policy.problems import InvalidPolicyError, Kind, Problem, written
 from keepstone.policy.schema.words import Closed, DataClassName, ModelGlob
 
 NOON = "2026-01-07T12:00:00+00:00"
@@ -83,7 +83,7 @@ class CaseTable(Closed, frozen=True, kw_only=True):
 
 def load_cases(path: Path) -> list[tuple[int, Case]]:
     """Return the cases of a file with their lines; raise `InvalidPolicyError` for what is wrong with it."""
-    table, root = load_as(path, CaseTable)
+    table, root = load_as(path, CaseTable, Kind.CASES)
     assert isinstance(root.value, dict)  # noqa: S101 - it has just been decoded as one
     nodes = root.value["cases"].value
     lines = [each.place.line for each in nodes] if isinstance(nodes, list) else []
@@ -93,7 +93,7 @@ def load_cases(path: Path) -> list[tuple[int, Case]]:
         for message, hint in _faults(case)
     ]
     if problems:
-        raise InvalidPolicyError(problems)
+        raise InvalidPolicyError(problems, Kind.CASES)
     return list(zip(lines, table.cases, strict=True))
 
 

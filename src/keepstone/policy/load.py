@@ -15,7 +15,16 @@ import msgspec
 
 from keepstone.policy.credentials import has_known_token, looks_like_credential
 from keepstone.policy.merge import merged
-from keepstone.policy.problems import Fault, InvalidPolicyError, Place, Problem, Severity, excerpt_of, written
+from keepstone.policy.problems import (
+    Fault,
+    InvalidPolicyError,
+    Kind,
+    Place,
+    Problem,
+    Severity,
+    excerpt_of,
+    written,
+)
 from keepstone.policy.problems import Path as DocumentPath
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.semantics.checks import faults_of_meaning
@@ -42,9 +51,11 @@ class LoadedPolicy:
 def load(path: Path, environment: str = "") -> LoadedPolicy:
     """Return the policy of `path` and its overlay `<stem>.<environment>.yaml`; raise `InvalidPolicyError`."""
     paths = [path]
+    texts = [(str(path), _read(path, Kind.POLICY))]
     if environment:
         paths.append(overlay_path(path, environment))
-    document, warnings = load_texts([(str(each), _read(each)) for each in paths])
+        texts.append((str(paths[1]), _read(paths[1], Kind.OVERLAY)))
+    document, warnings = load_texts(texts)
     return LoadedPolicy(tuple(paths), document, hash_of(document), warnings)
 
 
@@ -61,9 +72,9 @@ def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, .
     roots: list[Node] = []
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
-    for name, raw in files:
+    for number, (name, raw) in enumerate(files):
         try:
-            text, source = decode(name, raw)
+            text, source = decode(name, raw, Kind.OVERLAY if number else Kind.POLICY)
             sources[name] = source
             problems += _leaked_tokens(source)
             root, found = parse(text, source)
@@ -87,21 +98,21 @@ def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, .
     return document, tuple(meant)
 
 
-def load_as(path: Path, expected: type[_T]) -> tuple[_T, Node]:
+def load_as(path: Path, expected: type[_T], kind: Kind) -> tuple[_T, Node]:
     """Return another kind of document, such as a table of cases, and its tree; raise `InvalidPolicyError`."""
     try:
-        text, source = decode(str(path), _read(path))
+        text, source = decode(str(path), _read(path, kind), kind)
         root, problems = parse(text, source)
     except Unreadable as error:
-        raise InvalidPolicyError(error.problems) from error
+        raise InvalidPolicyError(error.problems, kind) from error
     problems = [*problems, *_whole_document_is_a_map(root, source)]
-    _refuse_errors(problems)
+    _refuse_errors(problems, kind)
     reporter = _Reporter(root, {str(path): source})
-    _refuse_errors(reporter.problems(faults_of_type(root, expected)))
+    _refuse_errors(reporter.problems(faults_of_type(root, expected)), kind)
     try:
         return msgspec.convert(root.plain, expected), root
     except msgspec.ValidationError as error:
-        raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
+        raise InvalidPolicyError(reporter.problems([Fault((), str(error))]), kind) from error
 
 
 def hash_of(document: Policy) -> str:
@@ -109,34 +120,32 @@ def hash_of(document: Policy) -> str:
     return "sha256:" + hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, kind: Kind) -> bytes:
     """Return a file's bytes, at most one more than is accepted."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        problem = Problem(
-            str(path), 1, 1, "", "the file does not exist", "`keepstone init` writes a first policy"
-        )
-        raise InvalidPolicyError([problem]) from error
+        problem = Problem(str(path), 1, 1, "", "the file does not exist", kind.missing)
+        raise InvalidPolicyError([problem], kind) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         message = f"the file cannot be read: {(reason or 'bad path').lower()}"
-        raise InvalidPolicyError([Problem(str(path), 1, 1, "", message)]) from error
+        raise InvalidPolicyError([Problem(str(path), 1, 1, "", message)], kind) from error
 
 
-def _refuse_errors(problems: list[Problem]) -> None:
+def _refuse_errors(problems: list[Problem], kind: Kind = Kind.POLICY) -> None:
     """Raise when there is an error, warnings after the errors."""
     if any(each.severity is Severity.ERROR for each in problems):
-        raise InvalidPolicyError(problems)
+        raise InvalidPolicyError(problems, kind)
 
 
 def _whole_document_is_a_map(root: Node, source: Source) -> Iterator[Problem]:
     if root.value is None:
-        yield source.problem(1, 1, "the file is empty", "`keepstone init` writes a first policy")
+        yield source.problem(1, 1, "the file is empty", source.kind.empty)
     elif not isinstance(root.value, dict):
         yield source.problem(
-            root.place.line, root.place.column, "expected a map at the top", "start with `version: 1`"
+            root.place.line, root.place.column, "expected a map at the top", source.kind.start
         )
 
 

@@ -5,7 +5,7 @@ A problem never holds a secret: values are shown only through `shown`, source li
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from keepstone.core.errors import PolicyError
 from keepstone.policy.credentials import redacted
@@ -20,6 +20,22 @@ class Severity(StrEnum):
 
     ERROR = "error"
     WARNING = "warning"
+
+
+_INIT = "`keepstone init` writes a first policy"
+_OVERLAY = "write what differs in this environment, such as `organisation: {name: Acme test}`"
+_CASES = "start with `version: 1` and `cases:`"
+
+
+class Kind(Enum):
+    """What a file is for, with what to do when it is missing, empty, or no map."""
+
+    POLICY = ("the policy", _INIT, _INIT, "start with `version: 1`")
+    OVERLAY = ("the policy", f"{_OVERLAY}, or leave the environment out", _OVERLAY, _OVERLAY)
+    CASES = ("the table of cases", "name a table, or write one: docs/admission.md shows how", _CASES, _CASES)
+
+    def __init__(self, noun: str, missing: str, empty: str, start: str) -> None:
+        self.noun, self.missing, self.empty, self.start = noun, missing, empty, start
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +69,13 @@ class Problem:
 class InvalidPolicyError(PolicyError):
     """The document was refused; `problems` lists the errors first, then the warnings."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], kind: Kind = Kind.POLICY) -> None:
         self.problems = tuple(problems)
         errors = [each for each in problems if each.severity is Severity.ERROR]
         first = errors[0]
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
-        super().__init__(f"the policy is not valid: {first.position}: {first.message}{more}", hint=first.hint)
+        message = f"{kind.noun} is not valid: {first.position}: {first.message}{more}"
+        super().__init__(message, hint=first.hint)
 
 
 @dataclass(frozen=True, slots=True)

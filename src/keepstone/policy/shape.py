@@ -12,6 +12,7 @@ from datetime import date
 
 from msgspec import inspect
 
+from keepstone.policy.forms import FORMS
 from keepstone.policy.problems import Fault, Path, shown
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.upstreams import SecretRef
@@ -159,9 +160,9 @@ def _text(value: str, kind: inspect.StrType, path: Path) -> Iterator[Fault]:
     yield from _length(None, len(value), kind, path)
     # `$` also matches before a last newline, which no name, URL or duration may hold.
     if kind.pattern and (not re.search(kind.pattern, value) or value.endswith("\n")):
-        yield Fault(
-            path, f"`{shown(value)}` does not have the expected form", f"expected to match `{kind.pattern}`"
-        )
+        form = FORMS.get(kind.pattern)
+        hint = f"expected {form.expected}" if form else f"expected to match `{kind.pattern}`"
+        yield Fault(path, f"`{shown(value)}` does not have the expected form", hint)
 
 
 def _number(node: Node, kind: inspect.FloatType, path: Path) -> Iterator[Fault]:

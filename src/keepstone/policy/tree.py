@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from keepstone.policy.problems import Place, Problem, excerpt_of, shown
+from keepstone.policy.problems import Kind, Place, Problem, excerpt_of, shown
 
 MAX_BYTES = 1_048_576
 MAX_NODES = 100_000
@@ -54,10 +54,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's name and its lines, for excerpts."""
+    """A file's name, its lines for excerpts, and what it is for."""
 
     file: str
     lines: tuple[str, ...]
+    kind: Kind = Kind.POLICY
 
     def problem(self, line: int, column: int, message: str, hint: str = "") -> Problem:
         """Build a problem at a position of this file, outside of any path."""
@@ -73,7 +74,7 @@ class Unreadable(Exception):  # noqa: N818 - carries problems upward inside this
         self.problems = problems
 
 
-def decode(file: str, raw: bytes) -> tuple[str, Source]:
+def decode(file: str, raw: bytes, kind: Kind = Kind.POLICY) -> tuple[str, Source]:
     """Return the text of a file and its source lines; raise `Unreadable` for what is not UTF-8 text."""
     if len(raw) > MAX_BYTES:
         problem = Source(file, ()).problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
@@ -87,7 +88,7 @@ def decode(file: str, raw: bytes) -> tuple[str, Source]:
                 len(before), len(before[-1]) + 1, "the file is not UTF-8 text", "save it with UTF-8 encoding"
             )
         ) from error
-    source = Source(file, tuple(re.split("\r\n|[\n\r\x85\u2028\u2029]", text)))
+    source = Source(file, tuple(re.split("\r\n|[\n\r\x85\u2028\u2029]", text)), kind)
     wrong = [
         source.problem(number, match.start() + 1, f"control character U+{ord(match[0]):04X}", "delete it")
         for number, line in enumerate(source.lines, 1)
@@ -115,7 +116,7 @@ def parse(text: str, source: Source) -> tuple[Node, list[Problem]]:
         )
         raise Unreadable(*builder.problems, problem) from error
     if builder.root is None:
-        raise Unreadable(source.problem(1, 1, "the file is empty", "`keepstone init` writes a first policy"))
+        raise Unreadable(source.problem(1, 1, "the file is empty", source.kind.empty))
     return builder.root, builder.problems
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepstone.policy.cases import load_cases
 from keepstone.policy.load import load, load_texts, overlay_path
 from keepstone.policy.problems import InvalidPolicyError, Severity
 from tests.unit.policy.documents import MINIMAL, loaded, problems_of
@@ -474,3 +475,39 @@ class TestHash:
     )
     def test_any_changed_value_changes_it(self, old: str, new: str) -> None:
         assert loaded(MINIMAL.replace(old, new, 1)).hash != loaded(MINIMAL).hash
+
+
+REMEDIES = {
+    "no policy": (None, None, "keepstone.yaml", "`keepstone init` writes"),
+    "an empty policy": ("# nothing\n", None, "keepstone.yaml", "`keepstone init` writes"),
+    "a list for a policy": ("[1]\n", None, "keepstone.yaml", "start with `version: 1`"),
+    "no overlay": (MINIMAL, None, "keepstone.prod.yaml", "or leave the environment out"),
+    "an empty overlay": (MINIMAL, "\n", "keepstone.prod.yaml", "write what differs in this environment"),
+    "a null overlay": (MINIMAL, "~\n", "keepstone.prod.yaml", "write what differs in this environment"),
+    "a list for an overlay": (MINIMAL, "[1]\n", "keepstone.prod.yaml", "write what differs in this"),
+}
+
+
+@pytest.mark.parametrize("row", REMEDIES.values(), ids=REMEDIES)
+def test_the_remedy_fits_the_file(tmp_path: Path, row: tuple[str | None, str | None, str, str]) -> None:
+    policy, overlay, file, hint = row
+    for name, text in (("keepstone.yaml", policy), ("keepstone.prod.yaml", overlay)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidPolicyError) as caught:
+        load(tmp_path / "keepstone.yaml", "prod" if "prod" in file else "")
+    (found,) = caught.value.problems
+    assert (Path(found.file).name, "keepstone init" in found.hint) == (file, "keepstone init" in hint)
+    assert hint in found.hint
+
+
+@pytest.mark.parametrize("text", [None, "", "~\n", "[1]\n"])
+def test_a_table_of_cases_is_not_taken_for_a_policy(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "policy-tests.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InvalidPolicyError, match="the table of cases is not valid") as caught:
+        load_cases(file)
+    (found,) = caught.value.problems
+    assert "keepstone init" not in found.hint
+    assert "`cases:`" in found.hint or text is None
