@@ -40,9 +40,10 @@ of callers, {busy} call at once.
 {busy_table}
 
 *CPU µs / call* is user and system time of the server's whole process tree, from `/proc`, divided by the calls
-it answered: the figure that other work on the machine disturbs least. *Times ours* is that beside Keepstone
-with everything on; *ours, times* is how many times its calls per second Keepstone answers. p50 and p99 are
-the caller's. MB is the peak resident memory, summed over the tree's processes.
+it answered: the figure that other work on the machine disturbs least. *CPU ÷ ours* is how many times the CPU
+of Keepstone with everything on a contender needs, *our calls/s ÷ its* how many times its calls a second
+Keepstone answers; one is told beside the other since some use more than one core. p50 and p99 are the
+caller's. MB is the peak resident memory, summed over the tree's processes.
 
 One caller, who waits for each answer before the next call; *added* is beside no gateway:
 
@@ -91,12 +92,17 @@ One caller, who waits for each answer before the next call; *added* is beside no
 
 ## Machine and versions
 
-{cpu}, {cores} cores, {system}; load average {load:g} at the start.
+{cpu}, {cores} cores, {system}; load average {load:g} at the start.{disturbed}
 
 {versions}
 
 Repeat it with `make bench`, then `python -m bench.report`; the raw results are in `bench/.work/results.json`.
 """
+_DISTURBED = """
+**Other work ran on the machine when this began: times are longer here, and CPU per call higher, than they are
+on a quiet one. No bar should be judged by this run.**"""
+QUIET = 0.5
+"""The load average at the start, for each core, up to which a run counts as undisturbed."""
 _STREAMS = """Streams, until the first text, beyond the scan window (below):
 
 {table}"""
@@ -121,6 +127,7 @@ def page(results: Results, soak: Soak | None, picture: str) -> str:
         cores=results.machine.cores,
         system=results.machine.system,
         load=results.machine.load,
+        disturbed=_DISTURBED if results.machine.load > QUIET * results.machine.cores else "",
         versions="\n".join(f"* {name} {number}" for name, number in results.versions.items()),
     )
 

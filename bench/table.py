@@ -21,7 +21,16 @@ def tables(results: Results) -> str:
 
 def busy_table(results: Results) -> str:
     """What a call costs when many come at once, and how each row compares with Keepstone's."""
-    head = ["", "CPU µs / call", "times ours", "calls / s", "ours, times", "p50 ms", "p99 ms", "MB"]
+    head = [
+        "contender",
+        "CPU µs / call",
+        "CPU ÷ ours",
+        "calls / s",
+        "our calls/s ÷ its",
+        "p50 ms",
+        "p99 ms",
+        "MB",
+    ]
     reference = results.level(REFERENCE, BUSY)
     rows = []
     for name, figures in results.contenders.items():
@@ -44,7 +53,7 @@ def busy_table(results: Results) -> str:
 
 def alone_table(results: Results) -> str:
     """What a single caller waits for, and how much of it is the gateway's."""
-    head = ["", "p50 ms", "p99 ms", "added p50 ms", "added p99 ms", "CPU µs / call"]
+    head = ["contender", "p50 ms", "p99 ms", "added p50 ms", "added p99 ms", "CPU µs / call"]
     return markdown([head, *_alone(results)])
 
 
@@ -63,7 +72,7 @@ def _alone(results: Results) -> Iterator[list[str]]:
 
 def stream_table(results: Results) -> str:
     """How long first text is held beyond the scan window."""
-    head = ["", "streams", "window, characters", "window, events", "delay p50 ms", "delay p99 ms"]
+    head = ["contender", "streams", "window, characters", "window, events", "delay p50 ms", "delay p99 ms"]
     rows = [
         [
             delay.title,

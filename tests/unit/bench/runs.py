@@ -25,7 +25,10 @@ def level(cpu_us: float, p50_ms: float = 1.0, p99_ms: float = 2.0, per_second: f
 
 
 def results(
-    without: tuple[str, ...] = (), streams: dict[str, Delay] | None = None, **cpu_us: float
+    without: tuple[str, ...] = (),
+    streams: dict[str, Delay] | None = None,
+    load: float = 0.1,
+    **cpu_us: float,
 ) -> Results:
     """A run in which every bar is met, but for contenders left `without` and other figures of CPU."""
     contenders = {}
@@ -38,7 +41,7 @@ def results(
     held = {name: Delay(name, 100, 1, 100, 0.5, 1.5) for name in ("strict", "full")}
     return Results(
         date="2026-01-01",
-        machine=Machine("a processor", 2, "Linux", 0.1),
+        machine=Machine("a processor", 2, "Linux", load),
         versions={"uvicorn": "0.54.0"},
         seconds=8,
         rounds=3,

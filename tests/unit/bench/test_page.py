@@ -33,6 +33,11 @@ def test_a_page_can_do_without_anyone(absent) -> None:
     assert len(circles(picture(found))) == len(CONTENDERS) - 1
 
 
+@pytest.mark.parametrize(("load", "told"), [(0.9, False), (1.1, True)])
+def test_a_run_on_a_busy_machine_says_so(load, told) -> None:
+    assert ("No bar should be judged" in page(results(load=load), None, "x.svg")) is told
+
+
 def test_points_stand_in_order_of_cost() -> None:
     places = circles(picture(results()))
     assert places == sorted(places)
