@@ -44,6 +44,7 @@ from keepstone.gateway.ports import SharedRates, Upstream
 from keepstone.gateway.profiles import ProfileDestinations
 from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.recorder import Recorder
+from keepstone.gateway.refill import refill
 from keepstone.gateway.rehearsal import Rehearsal, ShippedProfiles
 from keepstone.gateway.residency import ResidencyGuard
 from keepstone.gateway.roll_call import RollCall, Words
@@ -250,6 +251,8 @@ async def open_service(settings: Settings, policy: CompiledPolicy) -> Service:
     keys = KeyRing(database, access_keys, lambda what: metrics.store(what).inc())
     keys.stale_for(policy.stale_for_ns)
     budget = Budget(clock.wall_ns() - clock.monotonic_ns())
+    if not settings.rates:
+        await refill_limits(settings, policy, budget, metrics, clock)
     alerts = AlertLog(recorder, metrics, clock)
     shared = await open_shared_rates(settings, policy, metrics, clock)
     stores = Stores(keys, budget, metrics, clock, shared, (alerts,))
@@ -349,6 +352,22 @@ def build_cache(
     if config is None or (before is not None and before.config == config):
         return before if config else None
     return ResponseCache(config, metrics, clock.monotonic_ns)
+
+
+async def refill_limits(
+    settings: Settings, policy: CompiledPolicy, budget: Budget, metrics: Metrics, clock: Clock
+) -> None:
+    """Count what limits had spent when the last process ended, and say so."""
+    if not policy.limits:
+        return
+    now_ns = clock.monotonic_ns()
+    found = await asyncio.to_thread(refill, settings.ledger, policy, budget, now_ns)
+    took = (clock.monotonic_ns() - now_ns) / 1e9
+    LOG.info("limits: %d of %d records count as spent, read in %.1f s", found.counted, found.read, took)
+    metrics.refilled.set(found.counted)
+    metrics.refill_incomplete.set(bool(found.why))
+    if found.why:
+        LOG.error("limits do not know all that was spent before this start: %s", found.why)
 
 
 async def open_shared_rates(

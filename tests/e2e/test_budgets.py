@@ -1,5 +1,6 @@
 """Limits of money, streams and calls on real gateways, alone and sharing a Valkey; clients are boto3."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.gateway_process import GatewayProcess
+from tests.e2e.test_crash import until
+from tests.e2e.workers import alive, workers_of
 from tests.services.valkey import ValkeyServer, valkey
 
 ASK = [{"role": "user", "content": [{"text": "Hello"}]}]
@@ -99,6 +102,28 @@ def test_money_is_limited_recorded_and_counted(start: Start) -> None:
     assert metric(gateway, 'keepstone_limit_alerts_total{limit="purse",percent="50",unit="cost"}') == 1
     assert "limit `purse` of 0.1 USD per month in Europe/Oslo is used to 50 %" in gateway.log.read_text()
     assert gateway.verify().returncode == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_what_is_spent_stays_spent_after_a_restart_and_a_kill(start: Start, workers: str) -> None:
+    price = '{model: "keepstone.dear", input: 1000, output: 1000, since: 2026-01-01}'
+    limits = "{name: purse, scope: organisation, cost: 0.10, per: month, zone: Europe/Oslo}"
+    gateway = start("--workers", workers, policy=policy(limits, f"prices: [{price}]"))
+    spent = [converse(gateway, "keepstone.dear") for _ in range(40)]
+    assert spent[0] == ""
+    assert spent[-1] == "cost_limit_spent"
+    for end in (gateway.stop, gateway.kill):
+        pids = workers_of(gateway) if workers != "1" else []
+        end()
+        until(lambda gone=pids: not any(map(alive, gone)), seconds=20)
+        gateway.start()
+        assert {converse(gateway, "keepstone.dear") for _ in range(8)} == {"cost_limit_spent"}
+        assert "records count as spent" in gateway.log.read_text()
+    pages = gateway.get("/metrics")[1]
+    found = re.findall(r"^keepstone_limits_refilled_records\S* (\S+)$", pages, re.MULTILINE)
+    assert len(found) == int(workers)
+    assert min(map(float, found)) >= spent.count("")
+    assert not re.search(r"^keepstone_limits_refill_incomplete\S* 1", pages, re.MULTILINE)
 
 
 def test_a_policy_may_let_models_without_a_price_pass_and_counts_them(start: Start) -> None:

@@ -9,8 +9,9 @@ from keepstone.gateway.call import Call
 from keepstone.policy.limits import Amounts, LimitRule
 from keepstone.policy.prices import Price
 
-_UNCHARGED = frozenset({Operation.COUNT_TOKENS, Operation.APPLY_GUARDRAIL})
-_PERHAPS_CHARGED = frozenset(
+UNCHARGED = frozenset({Operation.COUNT_TOKENS, Operation.APPLY_GUARDRAIL})
+"""Calls that no model charges for."""
+PERHAPS_CHARGED = frozenset(
     {
         ReasonCode.UPSTREAM_TIMED_OUT,
         ReasonCode.DEADLINE_EXCEEDED,
@@ -32,7 +33,7 @@ def expected(call: Call, limits: tuple[LimitRule, ...]) -> Expected:
     """Return what to reserve for a call."""
     assert call.route is not None  # noqa: S101 - admit refuses a call without a route
     operation = call.route.operation
-    if operation in _UNCHARGED:
+    if operation in UNCHARGED:
         return Expected((1, 0, 0, 0, 0, 0, 1))
     rates = call.active.policy.rates
     read = len(call.body) // rates.bytes_per_token
@@ -65,7 +66,7 @@ def used(call: Call) -> Amounts:
     """Return what a call that is over has taken; what nobody knows stays as it was reserved."""
     assert call.reservation is not None  # noqa: S101 - the caller has just looked
     reserved, usage = call.reservation.amounts, call.usage
-    if not usage.total and call.attempts and _reason(call.decision) in _PERHAPS_CHARGED:
+    if not usage.total and call.attempts and _reason(call.decision) in PERHAPS_CHARGED:
         return (*reserved[:5], 0, 0)
     cost = reserved[4] if usage.total and not call.currency else call.cost
     lost = call.hedged_tokens

@@ -165,6 +165,10 @@ class Metrics:
         self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
         self.alerts = counter("limit_alerts", "limits that reached a threshold", "limit", "unit", "percent")
         self.unpriced = counter("unpriced_calls", "calls let through under a limit of money without a price")
+        self.refilled = gauge("limits_refilled_records", "records that a start found in limits' windows")
+        self.refill_incomplete = gauge(
+            "limits_refill_incomplete", "1 when a start could not find all that limits had spent"
+        )
         self.rates_gone = counter("rates_unavailable", "calls while the shared store was gone", "outcome")
         self.rates_connected = gauge(
             "rates_connected", "1 while the shared store of limits answers, 0 without one"

@@ -152,7 +152,9 @@ class Recorder:
             kind=kind,
             id=call.id,
             time=_rfc3339(call.wall_ns if kind != "closed" else call.wall_ns + now_ns - call.started_ns),
-            principal=Caller(principal.id, principal.kind, principal.roles, principal.key_id),
+            principal=Caller(
+                principal.id, principal.kind, principal.roles, principal.key_id, principal.tenant
+            ),
             operation=route.operation if route else call.unserved,
             model=_named(call) if route and principal.id else "",
             data_class=call.data_class.label if principal.id else "",

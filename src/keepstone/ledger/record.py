@@ -25,6 +25,7 @@ class Caller(Struct, frozen=True, omit_defaults=True):
     kind: str = ""
     roles: tuple[str, ...] = ()
     key_id: str = ""
+    tenant: str = ""
 
 
 class ReasonNote(Struct, frozen=True, omit_defaults=True):

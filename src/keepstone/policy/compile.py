@@ -51,6 +51,7 @@ class RateBounds:
     bytes_per_token: int
     assume_output: int
     allow_unpriced: bool
+    refill_at_most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,4 +369,5 @@ def _rates(rates: Rates) -> RateBounds:
         bytes_per_token=1 if rates.reserve == "worst" else ESTIMATED_BYTES_PER_TOKEN,
         assume_output=rates.assume_output,
         allow_unpriced=rates.unpriced == "allow",
+        refill_at_most=rates.refill_at_most,
     )

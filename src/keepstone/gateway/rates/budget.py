@@ -28,7 +28,7 @@ class Budget:
     def __init__(self, offset_ns: int = 0) -> None:
         self._windows: OrderedDict[tuple[str, str, int, str], Window] = OrderedDict()
         self._lines: dict[tuple[str, str, int, str], Line] = {}
-        self._offset_ns = offset_ns
+        self.offset_ns = offset_ns
         self._book = LineBook()
 
     def lines(self, limits: tuple[LimitRule, ...], principal: Principal, model_id: str) -> tuple[Line, ...]:
@@ -94,6 +94,17 @@ class Budget:
                 window.expire(now_ns)
                 window.correct(at_ns, difference)
 
+    def restore(self, line: Line, counts: Sequence[tuple[int, int]], now_ns: int) -> None:
+        """Count what was spent before this process began, the oldest first; its alerts were told then."""
+        window = self._windows.get(line.key) or self._open(line, now_ns)
+        window.expire(now_ns)
+        for at_ns, amount in counts:
+            window.restore(at_ns, amount)
+        window.expire(now_ns)
+        for percent in line.rule.alert_at:
+            if window.total * 100 >= line.limit * percent:
+                window.alert(now_ns, percent)
+
     def contents(self, now_ns: int) -> list[tuple[Line, list[tuple[int, int]]]]:
         """Return what is counted, by line and slice or period; what is held is not in it."""
         found = []
@@ -116,7 +127,7 @@ class Budget:
     def _open(self, line: Line, now_ns: int) -> Window:
         self._make_room(now_ns)
         self._lines[line.key] = line
-        window = self._windows[line.key] = new_window(line.rule, line.unit, self._offset_ns)
+        window = self._windows[line.key] = new_window(line.rule, line.unit, self.offset_ns)
         return window
 
     def _make_room(self, now_ns: int) -> None:

@@ -12,6 +12,7 @@ from keepstone.policy.limits import LimitRule, Period, Unit
 
 SLICES = 20
 HELD_WAIT_NS = 1_000_000_000
+_NEVER = -(1 << 80)
 
 
 class SlidingWindow:
@@ -49,6 +50,11 @@ class SlidingWindow:
         if number in self._counts:
             self._counts[number] += difference
             self.total += difference
+
+    def restore(self, at_ns: int, amount: int) -> None:
+        """Count what was counted at `at_ns` by a process that has ended; the oldest comes first."""
+        self.add(at_ns, amount)
+        self._expired = _NEVER
 
     def wait_ns(self, now_ns: int, limit: int, amount: int) -> int:
         """Return how long until `amount` more fits under `limit`, if nothing else comes."""
@@ -100,6 +106,10 @@ class PeriodCount:
         if at_ns + self._offset_ns >= self.start:
             self.total += difference
 
+    def restore(self, at_ns: int, amount: int) -> None:
+        """Count what was counted at `at_ns` by a process that has ended."""
+        self.correct(at_ns, amount)
+
     def wait_ns(self, now_ns: int, limit: int, amount: int) -> int:
         """Return how long until the next period begins."""
         return max(1, self._end - self._offset_ns - now_ns)
@@ -136,6 +146,9 @@ class Held:
     def correct(self, at_ns: int, difference: int) -> None:
         """Give back."""
         self.total += difference
+
+    def restore(self, at_ns: int, amount: int) -> None:
+        """Nothing: what a process held ended with it."""
 
     def wait_ns(self, now_ns: int, limit: int, amount: int) -> int:
         """Return a moment: nobody knows when a running call ends."""

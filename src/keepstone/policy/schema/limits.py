@@ -90,6 +90,15 @@ class Rates(Closed, frozen=True, kw_only=True):
     assume_output: Annotated[
         int, Meta(ge=0, le=10_000_000, description="output tokens reserved for a call that states no maximum")
     ] = 0
+    refill_at_most: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="records that a start reads to find what limits counted in process have spent; "
+            "when more lie in their windows, the older are forgotten, which a metric says; 0 forgets all",
+        ),
+    ] = 2_000_000
     unpriced: Annotated[
         Literal["refuse", "allow"],
         Meta(description="a call under a limit of money whose model has no price in its currency"),
