@@ -1,5 +1,6 @@
 """Load by wrk: one fixed request at a given concurrency, its latencies, and no error tolerated."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bench.machine import ticks
-from bench.process import BenchError, Child, die_with_parent
+from bench.process import TICKS_PER_SECOND, BenchError, Child, cpu_seconds, die_with_parent
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 
@@ -32,7 +33,8 @@ class _Summary(msgspec.Struct, frozen=True):
 class Level(msgspec.Struct, frozen=True):
     """Figures at one concurrency: answered calls, CPU of the server per call, latencies, throughput.
 
-    `busy` is the share of the whole machine that was in use meanwhile, by load, upstream and others too.
+    `busy` is the share of the whole machine that was in use meanwhile; `others` is the part of it that was
+    neither the benchmark's nor that of anything it started.
     """
 
     calls: float
@@ -41,14 +43,16 @@ class Level(msgspec.Struct, frozen=True):
     p99_ms: float
     per_second: float
     busy: float
+    others: float
 
 
 def measure(target: Target, child: Child, *, connections: int, seconds: float) -> Level:
     """Loads the target for some seconds; raises if a single answer was wrong or a connection broke."""
-    before, machine_before = child.cpu_seconds(), ticks()
+    before, own_before, machine_before = child.cpu_seconds(), cpu_seconds(os.getpid()), ticks()
     summary = _wrk(target, connections, seconds)
+    machine_after = ticks()
+    own = (cpu_seconds(os.getpid()) - own_before) * TICKS_PER_SECOND
     spent = child.cpu_seconds() - before
-    busy = ticks().busy_since(machine_before)
     child.must_run()
     if not summary.requests or summary.bad_status or summary.broken:
         raise BenchError(
@@ -61,7 +65,8 @@ def measure(target: Target, child: Child, *, connections: int, seconds: float) -
         p50_ms=summary.p50_ms,
         p99_ms=summary.p99_ms,
         per_second=summary.requests / summary.seconds,
-        busy=busy,
+        busy=machine_after.busy_since(machine_before),
+        others=machine_after.others_since(machine_before, own),
     )
 
 

@@ -31,22 +31,30 @@ def machine() -> Machine:
 
 
 class Ticks(NamedTuple):
-    """What all cores have done since the machine started, in clock ticks: all of it, and the idle part."""
+    """What all cores have done since the machine started, in clock ticks: all, idle, and interrupts."""
 
     all: int
     idle: int
+    interrupts: int
 
     def busy_since(self, before: "Ticks") -> float:
         """The share of the machine that was in use since `before`, by whomever; 0 to 1."""
+        return self._share(before, before.idle - self.idle)
+
+    def others_since(self, before: "Ticks", own: float) -> float:
+        """The share that was in use by others than those who took `own` ticks; interrupts serve them all."""
+        return self._share(before, before.idle - self.idle + before.interrupts - self.interrupts - own)
+
+    def _share(self, before: "Ticks", less: float) -> float:
         whole = self.all - before.all
-        return 1 - (self.idle - before.idle) / whole if whole else 0.0
+        return min(1.0, max(0.0, (whole + less) / whole)) if whole else 0.0
 
 
 def ticks(text: str | None = None) -> Ticks:
     """The machine's ticks now, or as an earlier `/proc/stat` told them."""
     first = (text or Path("/proc/stat").read_text()).splitlines()[0].split()[1:9]
     numbers = [int(each) for each in first]  # user nice system idle iowait irq softirq steal
-    return Ticks(sum(numbers), numbers[3] + numbers[4])
+    return Ticks(sum(numbers), numbers[3] + numbers[4], numbers[5] + numbers[6])
 
 
 def versions(work: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
@@ -34,18 +34,11 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """CPU time of the whole tree so far, with that of children that have ended and been waited for."""
-        return sum(_cpu_ticks(pid) for pid in self._tree()) / _TICKS_PER_SECOND
+        return cpu_seconds(self.pid)
 
     def peak_mb(self) -> float:
         """Peak resident memory, summed over the tree's processes, in MB (10^6 bytes)."""
-        return sum(_peak_kib(pid) for pid in self._tree()) * 1024 / 1e6
-
-    def _tree(self) -> list[int]:
-        parents = {int(p.name): _stat(int(p.name))[1] for p in Path("/proc").iterdir() if p.name.isdigit()}
-        tree = [self.pid]
-        for pid in tree:  # grows while it is walked
-            tree += [child for child, parent in parents.items() if parent == str(pid)]
-        return tree
+        return sum(_peak_kib(pid) for pid in _tree(self.pid)) * 1024 / 1e6
 
 
 @contextmanager
@@ -68,6 +61,11 @@ def running(name: str, command: Sequence[str], logs: Path, env: Mapping[str, str
         _end(process)
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and all that it started, with that of children that have ended."""
+    return sum(_cpu_ticks(each) for each in _tree(pid)) / TICKS_PER_SECOND
+
+
 def die_with_parent() -> None:
     """For `preexec_fn`: the kernel ends the child when the benchmark is killed outright."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -83,6 +81,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             if not _group_lives(process.pid):
                 return
             time.sleep(0.05)
+
+
+def _tree(pid: int) -> list[int]:
+    parents = {int(p.name): _stat(int(p.name))[1] for p in Path("/proc").iterdir() if p.name.isdigit()}
+    tree = [pid]
+    for each in tree:  # grows while it is walked
+        tree += [child for child, parent in parents.items() if parent == str(each)]
+    return tree
 
 
 def _group_lives(group: int) -> bool:

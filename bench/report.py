@@ -92,17 +92,18 @@ One caller, who waits for each answer before the next call; *added* is beside no
 
 ## Machine and versions
 
-{cpu}, {cores} cores, {system}; load average {load:g} at the start.{disturbed}
+{cpu}, {cores} cores, {system}; load average {load:g} at the start. While figures were
+made, at most {others:.0%} of the machine was taken by anything else.{disturbed}
 
 {versions}
 
 Repeat it with `make bench`, then `python -m bench.report`; the raw results are in `bench/.work/results.json`.
 """
 _DISTURBED = """
-**Other work ran on the machine when this began: times are longer here, and CPU per call higher, than they are
-on a quiet one. No bar should be judged by this run.**"""
-QUIET = 0.5
-"""The load average at the start, for each core, up to which a run counts as undisturbed."""
+**That is too much: times are longer here, and CPU per call higher, than on a quiet machine. No bar should be
+judged by this run.**"""
+QUIET = 0.1
+"""The share of the machine that others may take in a run that counts."""
 _STREAMS = """Streams, until the first text, beyond the scan window (below):
 
 {table}"""
@@ -127,7 +128,8 @@ def page(results: Results, soak: Soak | None, picture: str) -> str:
         cores=results.machine.cores,
         system=results.machine.system,
         load=results.machine.load,
-        disturbed=_DISTURBED if results.machine.load > QUIET * results.machine.cores else "",
+        others=results.others(),
+        disturbed=_DISTURBED if results.others() > QUIET else "",
         versions="\n".join(f"* {name} {number}" for name, number in results.versions.items()),
     )
 

@@ -64,6 +64,11 @@ class Results(msgspec.Struct, frozen=True):
     contenders: dict[str, Figures]
     streams: dict[str, Delay] = {}
 
+    def others(self) -> float:
+        """The most of the machine that was taken by anything else while a figure was made; 0 to 1."""
+        levels = (level for figures in self.contenders.values() for level in figures.levels.values())
+        return max((level.others for level in levels), default=0.0)
+
     def level(self, name: str, connections: int) -> Level | None:
         """A contender's figures at a concurrency; none when it did not take part."""
         figures = self.contenders.get(name)

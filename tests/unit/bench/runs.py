@@ -20,14 +20,14 @@ CPU_US = {
 }
 
 
-def level(cpu_us: float, p50_ms: float = 1.0, p99_ms: float = 2.0, per_second: float = 1000.0) -> Level:
-    return Level(1000, cpu_us, p50_ms, p99_ms, per_second, 0.9)
+def level(cpu_us: float, p50_ms: float = 1.0, p99_ms: float = 2.0, others: float = 0.01) -> Level:
+    return Level(1000, cpu_us, p50_ms, p99_ms, 1000.0, 0.9, others)
 
 
 def results(
     without: tuple[str, ...] = (),
     streams: dict[str, Delay] | None = None,
-    load: float = 0.1,
+    others: float = 0.01,
     **cpu_us: float,
 ) -> Results:
     """A run in which every bar is met, but for contenders left `without` and other figures of CPU."""
@@ -36,12 +36,12 @@ def results(
         if contender.name not in without:
             spent = cpu_us.get(contender.name, CPU_US[contender.name])
             alone = level(spent * 2, p50_ms=0.1 if contender.name == "nginx" else 0.4)
-            figures = Figures(contender.title, 100.0, {"1": alone, "64": level(spent)})
+            figures = Figures(contender.title, 100.0, {"1": alone, "64": level(spent, others=others)})
             contenders[contender.name] = figures
     held = {name: Delay(name, 100, 1, 100, 0.5, 1.5) for name in ("strict", "full")}
     return Results(
         date="2026-01-01",
-        machine=Machine("a processor", 2, "Linux", load),
+        machine=Machine("a processor", 2, "Linux", 0.1),
         versions={"uvicorn": "0.54.0"},
         seconds=8,
         rounds=3,

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from bench.machine import Ticks, ticks
 from bench.process import BenchError
 from bench.stream_model import StreamModel
 from bench.streams import FLOWS, Caller, percentile, window_event
@@ -58,11 +57,3 @@ def test_the_delay_is_told_from_the_event_that_fills_the_window() -> None:
 def test_a_stream_that_is_not_as_it_should_be_ends_the_run(text, first, message) -> None:
     with pytest.raises(BenchError, match=message):
         streamed(["some ", "text"], text, first)
-
-
-def test_how_busy_the_machine_was() -> None:
-    before = ticks("cpu  100 0 50 800 50 0 0 0 7 7\ncpu0 1 2 3")
-    after = ticks("cpu  160 0 70 880 70 0 0 20 7 7\n")
-    assert before == Ticks(1000, 850)
-    assert after.busy_since(before) == pytest.approx(0.5)
-    assert before.busy_since(before) == 0
