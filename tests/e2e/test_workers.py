@@ -143,6 +143,19 @@ class TestReplacing:
         assert gateway.verify().returncode == 0
 
 
+def test_no_successor_starts_while_the_policy_is_invalid(start: Start) -> None:
+    gateway = start(*TWO)
+    victim, survivor = workers_of(gateway)
+    valid = gateway.policy.read_text()
+    gateway.policy.write_text(valid + "nonsense: true\n")
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: "does not start: the policy is not valid" in gateway.log.read_text(), seconds=20)
+    assert survivor in workers_of(gateway)
+    gateway.policy.write_text(valid)
+    until(lambda: counted(gateway, "keepstone_worker_up") == 2, seconds=30)
+    assert gateway.stop() == 0
+
+
 class TestWithinASecond:
     def test_a_revocation_and_a_policy_reach_every_worker(self, start: Start) -> None:
         gateway = start(*TWO)
