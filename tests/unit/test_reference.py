@@ -1,10 +1,12 @@
 """The reference pages say what the code says, and leave nothing out."""
 
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from docs import reference
+from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
 
 from keepstone.core.decision import ReasonCode
@@ -41,6 +43,25 @@ def test_every_reason_is_explained_once() -> None:
     staged = [code for _, codes in REFUSED_AT for code in codes]
     assert sorted(staged) == sorted(ReasonCode)
     assert MEANINGS.keys() == set(ReasonCode)
+
+
+def test_every_field_of_the_policy_says_what_it_is() -> None:
+    rows = [each for each in policy_page().splitlines() if each.startswith("| `")]
+    assert len(rows) > 250
+    silent = [each for each in rows if not all(cell.strip() for cell in re.split(r"(?<!\\)\|", each)[1:-1])]
+    assert silent == []
+
+
+def test_no_pattern_stands_on_the_page_of_the_policy() -> None:
+    assert [each for each in policy_page().splitlines() if "^" in each or "[a-z" in each] == []
+
+
+def test_every_part_of_the_policy_is_linked_to_and_stands_there() -> None:
+    page = policy_page()
+    titles = {
+        each.strip("# ").lower().replace(" ", "-") for each in page.splitlines() if each.startswith("#")
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= titles
 
 
 def test_every_detector_stands_on_its_page() -> None:

@@ -24,7 +24,7 @@ class Form:
 
 _URL = Form("URL", "a URL that begins with `https://` or `http://`", "https://models.acme.example/v1")
 _JURISDICTION = Form("jurisdiction", "`EU`, a country's code of ISO 3166 or a part of one", "US-CA")
-_PLACE = Form("country", "a country's code of ISO 3166, or `EU` or `EEA` for all their members", "CH")
+_PLACE = Form("country or bloc", "a country's code of ISO 3166, or `EU` or `EEA` for all their members", "CH")
 _AWS_REGION = Form("AWS region", "the id of an AWS region", "eu-central-1")
 
 FORMS: Mapping[str, Form] = MappingProxyType(
@@ -41,7 +41,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             "Mon-Fri 08:00-18:00 Europe/Berlin",
         ),
         r"^[a-z0-9*][a-z0-9*-]{0,63}$": Form(
-            "region", "a region, or a pattern in which `*` stands for any text", "eu-*"
+            "regions", "a region, or a pattern in which `*` stands for any text", "eu-*"
         ),
         r"^([a-z0-9][a-z0-9-]{0,63})?$": Form(
             "region", "lower-case letters, digits and `-`, at most 64", "eu-central-1"
@@ -55,7 +55,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         r"^([A-Z]{2}|EEA)(-[A-Z0-9]{1,3})?$": _JURISDICTION,
         r"^([A-Z]{2}|EEA)$": _PLACE,
         r"^([A-Z]{2}|EEA|\*)$": Form(
-            "country", "a country's code of ISO 3166, `EU`, `EEA`, or `*` for any country", "US"
+            "reach", "a country's code of ISO 3166, `EU`, `EEA`, or `*` for any country", "US"
         ),
         r"^([A-Z]{2})?$": Form("country", "a country's code of ISO 3166", "DE"),
         r"^[A-Z]{3}$": Form("currency", "a currency's code of ISO 4217", "USD"),

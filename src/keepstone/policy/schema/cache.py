@@ -31,7 +31,9 @@ class Embedding(Closed, frozen=True, kw_only=True):
 class Cache(Closed, frozen=True, kw_only=True):
     """Whole answers of Converse, kept in this process's memory; off unless this section is there."""
 
-    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
+    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1, description="whose answers are kept")] = (
+        "*",
+    )
     match: Annotated[
         CacheMatch,
         Meta(
@@ -47,4 +49,4 @@ class Cache(Closed, frozen=True, kw_only=True):
     ] = "Internal"
     ttl: Annotated[Duration, Meta(description="how long an answer is kept")] = "10m"
     entries: Annotated[int, Meta(ge=1, le=1_000_000, description="at most so many answers")] = 1000
-    embedding: Embedding | None = None
+    embedding: Annotated[Embedding | None, Meta(description="for `match: semantic`, and only for it")] = None

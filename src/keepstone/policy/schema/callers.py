@@ -39,7 +39,10 @@ class OidcProvider(Closed, frozen=True, kw_only=True):
     clients: Annotated[
         tuple[str, ...], Meta(description="if given, a token must have been issued to one of these clients")
     ] = ()
-    algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("RS256", "ES256")
+    algorithms: Annotated[
+        tuple[Algorithm, ...],
+        Meta(min_length=1, description="of signatures that are accepted; never `none` or a shared secret"),
+    ] = ("RS256", "ES256")
     principal_claim: Annotated[Claim, Meta(description="names the caller; stands in every record")] = "sub"
     data_class_claim: Annotated[
         Claim | None, Meta(description="holds the least class of data that the caller's calls carry")
@@ -83,10 +86,17 @@ class SigV4Rules(Closed, frozen=True, kw_only=True):
 class CertificateRule(Closed, frozen=True, kw_only=True):
     """Gives roles to holders of a client certificate; exactly one of `spiffe`, `dns` and `common_name`."""
 
-    roles: Roles
-    spiffe: SpiffePattern | None = None
-    dns: DnsPattern | None = None
-    common_name: CommonName | None = None
+    roles: Annotated[Roles, Meta(description="what the holder may do")]
+    spiffe: Annotated[
+        SpiffePattern | None,
+        Meta(description="a SPIFFE id; `*` stands for one path segment, a last `/**` for all the rest"),
+    ] = None
+    dns: Annotated[DnsPattern | None, Meta(description="a DNS name; a first `*.` stands for one label")] = (
+        None
+    )
+    common_name: Annotated[
+        CommonName | None, Meta(description="the subject's common name, letter by letter")
+    ] = None
     models: Annotated[tuple[ModelGlob, ...], Meta(description="narrow the roles to these models")] = ()
     operations: Annotated[tuple[OperationName, ...], Meta(description="narrow the roles to these")] = ()
     data_class: Annotated[DataClassName, Meta(description="the least class that its calls carry")] = "Public"
@@ -102,8 +112,10 @@ class StepUp(Closed, frozen=True, kw_only=True):
     """Calls that need a fresh sign-in with a second factor: a token with `auth_time` and `amr` or `acr`."""
 
     max_age: Annotated[Duration, Meta(description="how long ago the sign-in may have been (`auth_time`)")]
-    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
-    operations: Annotated[tuple[OperationName, ...], Meta(min_length=1)] = ("*",)
+    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1, description="calls of these models")] = ("*",)
+    operations: Annotated[
+        tuple[OperationName, ...], Meta(min_length=1, description="by these operations")
+    ] = ("*",)
     methods: Annotated[tuple[str, ...], Meta(description="any one of these in `amr` will do (RFC 8176)")] = (
         "mfa",
         "otp",
@@ -124,13 +136,20 @@ class ConsoleLogin(Closed, frozen=True, kw_only=True):
     """Sign-in of people in a browser: OpenID Connect's code flow with PKCE."""
 
     provider: Annotated[Name, Meta(description="an entry of `identities.oidc`")]
-    client_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    client_id: Annotated[
+        str, Meta(min_length=1, max_length=200, description="the gateway's own at the provider")
+    ]
     url: Annotated[
         Url,
         Meta(description="where browsers reach the gateway; `/session/callback` is added for the provider"),
     ]
-    client_secret: SecretRef | None = None
-    scopes: tuple[str, ...] = ("openid", "profile")
+    client_secret: Annotated[
+        SecretRef | None,
+        Meta(description="the gateway's secret at the provider; absent: a public client, PKCE alone"),
+    ] = None
+    scopes: Annotated[
+        tuple[str, ...], Meta(description="asked of the provider; `openid` must be among them")
+    ] = ("openid", "profile")
     acr_values: Annotated[tuple[str, ...], Meta(description="asked of the provider at sign-in")] = ()
     idle: Annotated[Duration, Meta(description="a session ends when it is not used for this time")] = "30m"
     lifetime: Annotated[Duration, Meta(description="a session ends after this time, used or not")] = "8h"

@@ -36,7 +36,7 @@ class Data(Closed, frozen=True, kw_only=True):
 class Purpose(Closed, frozen=True, kw_only=True):
     """What data may be used for; a call states one in `X-Keepstone-Purpose` or `requestMetadata.purpose`."""
 
-    description: Annotated[str, Meta(min_length=1, max_length=500)]
+    description: Annotated[str, Meta(min_length=1, max_length=500, description="what is done with the data")]
     legal_basis: Annotated[
         Literal[
             "consent",

@@ -25,8 +25,8 @@ from keepstone.policy.schema.words import Closed, Duration, Name
 class Organisation(Closed, frozen=True, kw_only=True):
     """Who runs this, and what for; stands in every report."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    use_case: Annotated[str, Meta(max_length=500)] = ""
+    name: Annotated[str, Meta(min_length=1, max_length=200, description="who runs this")]
+    use_case: Annotated[str, Meta(max_length=500, description="what models are used for")] = ""
     scoping_matrix: Annotated[
         int, Meta(ge=1, le=5, description="scope in the AWS Generative AI Security Scoping Matrix, 1 to 5")
     ] = 3
@@ -39,8 +39,13 @@ class Organisation(Closed, frozen=True, kw_only=True):
 class GatewayRules(Closed, frozen=True, kw_only=True):
     """Bounds on what the gateway accepts."""
 
-    max_request_bytes: Annotated[int, Meta(ge=1024, le=104_857_600)] = 26_214_400
-    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    max_request_bytes: Annotated[
+        int, Meta(ge=1024, le=104_857_600, description="a longer body is refused")
+    ] = 26_214_400
+    max_in_flight: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="calls served at once by a process; more are refused"),
+    ] = 1024
     body_timeout: Annotated[Duration, Meta(description="a request's body must have arrived by then")] = "30s"
     deadline: Annotated[
         Duration,
@@ -55,22 +60,35 @@ class GatewayRules(Closed, frozen=True, kw_only=True):
 class Policy(Closed, frozen=True, kw_only=True):
     """The whole document."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], Meta(description="the version of this form of document")]
     organisation: Organisation
     identities: Identities
-    upstreams: Annotated[dict[Name, Upstream], Meta(min_length=1)]
-    models: Annotated[tuple[Model, ...], Meta(min_length=1)]
+    upstreams: Annotated[dict[Name, Upstream], Meta(min_length=1, description="where calls go, by name")]
+    models: Annotated[
+        tuple[Model, ...],
+        Meta(
+            min_length=1,
+            description="what roles can be given; an exact id comes first, then the first pattern that fits",
+        ),
+    ]
     data: Data = Data()
     purposes: Annotated[
         dict[Name, Purpose],
         Meta(description="what calls may be for; without any, purposes are not looked at"),
     ] = field(default_factory=dict)
-    guardrails: dict[Name, Guardrail] = field(default_factory=lambda: {"default": Guardrail()})
-    transforms: tuple[Transform, ...] = ()
+    guardrails: Annotated[
+        dict[Name, Guardrail], Meta(description="what inspects calls, by name; models name theirs")
+    ] = field(default_factory=lambda: {"default": Guardrail()})
+    transforms: Annotated[tuple[Transform, ...], Meta(description="changes to calls, in this order")] = ()
     cache: Cache | None = None
-    limits: tuple[Limit, ...] = ()
+    limits: Annotated[
+        tuple[Limit, ...],
+        Meta(description="how much may be used; a call counts against every limit that fits"),
+    ] = ()
     rates: Rates = Rates()
-    prices: tuple[Price, ...] = ()
+    prices: Annotated[
+        tuple[Price, ...], Meta(description="what tokens cost, for limits of money; before published prices")
+    ] = ()
     residency: Residency | None = None
     retention: Retention = Retention()
     record: Record = Record()

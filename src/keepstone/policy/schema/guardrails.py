@@ -26,8 +26,8 @@ class BlockAction(StrEnum):
 class Directions(Closed, frozen=True, kw_only=True):
     """An action for what goes to the model and one for what comes back."""
 
-    input: Action = Action.NONE
-    output: Action = Action.NONE
+    input: Annotated[Action, Meta(description="on the way to the model")] = Action.NONE
+    output: Annotated[Action, Meta(description="on the way back")] = Action.NONE
 
 
 class PiiType(StrEnum):
@@ -67,10 +67,12 @@ class PiiType(StrEnum):
 class CustomWord(Closed, frozen=True, kw_only=True):
     """A word or phrase of the customer's, found in any letter case, as whole words."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=100)]
-    action: BlockAction | None = None
-    input: BlockAction = BlockAction.BLOCK
-    output: BlockAction = BlockAction.BLOCK
+    text: Annotated[str, Meta(min_length=1, max_length=100, description="the word or phrase")]
+    action: Annotated[
+        BlockAction | None, Meta(description="in both directions, instead of `input` and `output`")
+    ] = None
+    input: Annotated[BlockAction, Meta(description="on the way to the model")] = BlockAction.BLOCK
+    output: Annotated[BlockAction, Meta(description="on the way back")] = BlockAction.BLOCK
 
 
 class CustomRegex(Closed, frozen=True, kw_only=True):
@@ -79,8 +81,10 @@ class CustomRegex(Closed, frozen=True, kw_only=True):
     name: Annotated[
         str, Meta(pattern=r"^[0-9a-zA-Z_ -]{1,100}$", description="stands in the mask, as `{name}`")
     ]
-    pattern: Annotated[str, Meta(min_length=1, max_length=500)]
-    action: Action | Directions = Action.BLOCK
+    pattern: Annotated[
+        str, Meta(min_length=1, max_length=500, description="in RE2 syntax; must not match empty text")
+    ]
+    action: Annotated[Action | Directions, Meta(description="what happens to what fits")] = Action.BLOCK
 
 
 class Messages(Closed, frozen=True, kw_only=True):
@@ -89,10 +93,10 @@ class Messages(Closed, frozen=True, kw_only=True):
     The defaults are sentences that red-team detectors read as a refusal.
     """
 
-    input: Annotated[str, Meta(min_length=1, max_length=500)] = (
-        "I'm sorry, but I can't assist with that request."
-    )
-    output: Annotated[str, Meta(min_length=1, max_length=500)] = (
+    input: Annotated[
+        str, Meta(min_length=1, max_length=500, description="instead of an answer to a blocked request")
+    ] = "I'm sorry, but I can't assist with that request."
+    output: Annotated[str, Meta(min_length=1, max_length=500, description="instead of a blocked answer")] = (
         "I'm sorry, but I can't assist with that request."
     )
 
@@ -100,7 +104,7 @@ class Messages(Closed, frozen=True, kw_only=True):
 class Injection(Closed, frozen=True, kw_only=True):
     """The prompt-attack rules: instructions that try to overrule the application's."""
 
-    action: BlockAction = BlockAction.BLOCK
+    action: Annotated[BlockAction, Meta(description="`NONE` only notes an attack")] = BlockAction.BLOCK
     strength: Annotated[
         Literal["LOW", "MEDIUM", "HIGH"],
         Meta(
@@ -162,20 +166,38 @@ class PromptLeak(Closed, frozen=True, kw_only=True):
 class Guardrail(Closed, frozen=True, kw_only=True):
     """What is looked for in the text of a call, and what happens to it."""
 
-    description: str = ""
+    description: Annotated[str, Meta(description="what it is for")] = ""
     messages: Messages = Messages()
-    pii: dict[PiiType, Action | Directions] = field(default_factory=dict)
+    pii: Annotated[
+        dict[PiiType, Action | Directions],
+        Meta(description="personal data that is looked for, and what happens to it; no other is looked for"),
+    ] = field(default_factory=dict)
     credentials: Annotated[
         Action | Directions,
         Meta(description="tokens, private keys and connection strings of more than 50 kinds"),
     ] = Action.BLOCK
-    words: Annotated[tuple[str | CustomWord, ...], Meta(max_length=10_000)] = ()
-    regexes: Annotated[tuple[CustomRegex, ...], Meta(max_length=30)] = ()
+    words: Annotated[
+        tuple[str | CustomWord, ...],
+        Meta(
+            max_length=10_000,
+            description="words and phrases, in any letter case; a plain text blocks in both directions",
+        ),
+    ] = ()
+    regexes: Annotated[tuple[CustomRegex, ...], Meta(max_length=30, description="patterns of your own")] = ()
     injection: Injection = Injection()
     uninspectable: Annotated[
         Literal["block", "allow"],
         Meta(description="what to do with images and documents whose text this version cannot read"),
     ] = "block"
     masking: Masking = Masking()
-    prompt_leak: PromptLeak | None = None
-    stream: StreamScan = StreamScan.WINDOWED
+    prompt_leak: Annotated[
+        PromptLeak | None,
+        Meta(description="whether answers may repeat their system prompt; absent: they may"),
+    ] = None
+    stream: Annotated[
+        StreamScan,
+        Meta(
+            description="`windowed`: each piece is scanned before it leaves; `buffered`: all before any "
+            "leaves; `async`: scanned behind, unmasked"
+        ),
+    ] = StreamScan.WINDOWED

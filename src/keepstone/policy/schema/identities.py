@@ -32,9 +32,11 @@ class Persona(StrEnum):
 class AllowRule(Closed, frozen=True, kw_only=True):
     """Models and operations that a role may use, up to a class of data."""
 
-    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)]
-    operations: Annotated[tuple[OperationName, ...], Meta(min_length=1)] = ("*",)
-    max_data_class: DataClassName = "Internal"
+    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1, description="what the role may use")]
+    operations: Annotated[
+        tuple[OperationName, ...], Meta(min_length=1, description="by which operations")
+    ] = ("*",)
+    max_data_class: Annotated[DataClassName, Meta(description="with data up to this class")] = "Internal"
     purposes: Annotated[
         tuple[Name, ...], Meta(description="only calls that state one of these; empty: any, or none")
     ] = ()
@@ -47,8 +49,16 @@ class AllowRule(Closed, frozen=True, kw_only=True):
 class DenyRule(Closed, frozen=True, kw_only=True):
     """Models and operations that a role must not use; a denial overrides every allowance of every role."""
 
-    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
-    operations: Annotated[tuple[OperationName, ...], Meta(min_length=1)] = ("*",)
+    models: Annotated[
+        tuple[ModelGlob, ...],
+        Meta(
+            min_length=1,
+            description="what the role must not use; in any letter case and with any geography of a profile",
+        ),
+    ] = ("*",)
+    operations: Annotated[tuple[OperationName, ...], Meta(min_length=1, description="deny only these")] = (
+        "*",
+    )
     above: Annotated[
         DataClassName | None, Meta(description="deny only calls whose data class is higher than this one")
     ] = None
@@ -68,30 +78,44 @@ class DenyRule(Closed, frozen=True, kw_only=True):
 class Role(Closed, frozen=True, kw_only=True):
     """What the holders of this role may do; a role without an allowance allows nothing."""
 
-    description: str = ""
+    description: Annotated[str, Meta(description="who holds the role; `policy explain` says it")] = ""
     persona: Annotated[
         Persona | None, Meta(description="bounds what the rules may allow, and gives administrative rights")
     ] = None
-    allow: tuple[AllowRule, ...] = ()
-    deny: tuple[DenyRule, ...] = ()
+    allow: Annotated[tuple[AllowRule, ...], Meta(description="the first rule that fits admits the call")] = ()
+    deny: Annotated[
+        tuple[DenyRule, ...],
+        Meta(description="any rule that fits refuses the call, whatever another role allows"),
+    ] = ()
 
 
 class KeyRules(Closed, frozen=True, kw_only=True):
     """Rules for the API keys that `keepstone keys create` issues."""
 
-    default_lifetime: Duration = "90d"
-    max_lifetime: Duration = "365d"
+    default_lifetime: Annotated[Duration, Meta(description="of a key for which none is stated")] = "90d"
+    max_lifetime: Annotated[Duration, Meta(description="no key lives longer")] = "365d"
 
 
 class Identities(Closed, frozen=True, kw_only=True):
     """Roles, and how callers prove who they are."""
 
-    roles: Annotated[dict[Name, Role], Meta(min_length=1)]
+    roles: Annotated[
+        dict[Name, Role],
+        Meta(min_length=1, description="what callers may do, by role; keys and providers give roles"),
+    ]
     keys: KeyRules = KeyRules()
-    oidc: Annotated[dict[Name, OidcProvider], Meta(description="whose JWTs are accepted")] = field(
-        default_factory=dict
+    oidc: Annotated[
+        dict[Name, OidcProvider], Meta(description="providers whose JWTs are accepted, by name")
+    ] = field(default_factory=dict)
+    sigv4: Annotated[
+        SigV4Rules | None, Meta(description="callers that sign (SigV4); absent: no signed calls")
+    ] = None
+    mtls: Annotated[
+        MutualTls | None, Meta(description="client certificates that name callers; absent: they name nobody")
+    ] = None
+    console: Annotated[ConsoleLogin | None, Meta(description="how people sign in; absent: they cannot")] = (
+        None
     )
-    sigv4: Annotated[SigV4Rules | None, Meta(description="absent: no signed calls")] = None
-    mtls: Annotated[MutualTls | None, Meta(description="absent: certificates name nobody")] = None
-    console: Annotated[ConsoleLogin | None, Meta(description="absent: no sign-in of people")] = None
-    step_up: tuple[StepUp, ...] = ()
+    step_up: Annotated[
+        tuple[StepUp, ...], Meta(description="calls that need a fresh sign-in with a second factor")
+    ] = ()

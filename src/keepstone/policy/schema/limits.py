@@ -17,7 +17,7 @@ Percent = Annotated[int, Meta(ge=1, le=100)]
 class Limit(Closed, frozen=True, kw_only=True):
     """At most so much in a window, in a calendar period or at once, for each holder of the scope."""
 
-    name: Name
+    name: Annotated[Name, Meta(description="stands in refusals and alerts")]
     scope: Annotated[
         Literal["principal", "role", "model", "tenant", "organisation"],
         Meta(description="each of these has a window of its own"),
@@ -33,17 +33,17 @@ class Limit(Closed, frozen=True, kw_only=True):
     zone: Annotated[
         str, Meta(max_length=64, description="IANA time zone of `per`, such as `Europe/Oslo`")
     ] = "UTC"
-    requests: Count | None = None
-    tokens: Annotated[Count, Meta(description="input and output together")] | None = None
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    cost: (
-        Annotated[float, Meta(gt=0, le=1_000_000, description="money, by the dated price of each model")]
-        | None
-    ) = None
+    requests: Annotated[Count | None, Meta(description="calls in the window")] = None
+    tokens: Annotated[Count | None, Meta(description="input and output together")] = None
+    input_tokens: Annotated[Count | None, Meta(description="what goes to the model, in the window")] = None
+    output_tokens: Annotated[Count | None, Meta(description="what comes back, in the window")] = None
+    cost: Annotated[
+        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
+        Meta(description="money, by the dated price of each model; without one see `rates.unpriced`"),
+    ] = None
     currency: Annotated[Currency, Meta(description="what `cost` is in; prices must be in the same")] = "USD"
-    streams: Annotated[Count, Meta(description="streams open at once; no window")] | None = None
-    concurrent: Annotated[Count, Meta(description="calls served at once; no window")] | None = None
+    streams: Annotated[Count | None, Meta(description="streams open at once; no window")] = None
+    concurrent: Annotated[Count | None, Meta(description="calls served at once; no window")] = None
     alert_at: Annotated[
         tuple[Percent, ...],
         Meta(description="percent of the limit at which an alert is raised, once a window"),
@@ -53,13 +53,17 @@ class Limit(Closed, frozen=True, kw_only=True):
 class Price(Closed, frozen=True, kw_only=True):
     """What a model's tokens cost from a day on; goes before the published prices that Keepstone carries."""
 
-    model: ModelGlob
+    model: Annotated[ModelGlob, Meta(description="whose tokens; with or without the geography of a profile")]
     region: Annotated[str, Meta(description="AWS region of the upstream; `*` for every upstream")] = "*"
     currency: Currency = "USD"
     input: PerMillion
     output: PerMillion
-    cache_read: Annotated[PerMillion, Meta(description="absent: as `input`")] | None = None
-    cache_write: Annotated[PerMillion, Meta(description="absent: as `input`")] | None = None
+    cache_read: Annotated[PerMillion | None, Meta(description="for a million tokens; absent: as `input`")] = (
+        None
+    )
+    cache_write: Annotated[
+        PerMillion | None, Meta(description="for a million tokens; absent: as `input`")
+    ] = None
     since: Annotated[date, Meta(description="the first day, in UTC, on which this price holds")]
     source: Annotated[str, Meta(max_length=500, description="where the price comes from")] = ""
 

@@ -89,8 +89,13 @@ class Durability(StrEnum):
 
 
 class _Bucket(Closed, frozen=True, kw_only=True):
-    bucket: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    prefix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*)?$")] = ""
+    bucket: Annotated[
+        str,
+        Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="its name; it needs Object Lock"),
+    ]
+    prefix: Annotated[
+        str, Meta(pattern=r"^([A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*)?$", description="under which objects lie")
+    ] = ""
     region: Annotated[str, Meta(description="absent: that of the AWS environment")] = ""
     endpoint_url: Annotated[
         str, Meta(pattern=r"^(https?://.*)?$", description="instead of the region's own, such as PrivateLink")
@@ -119,7 +124,7 @@ class S3Anchor(_Bucket, frozen=True, kw_only=True, tag_field="kind", tag="s3"):
 class FolderAnchor(Closed, frozen=True, kw_only=True, tag_field="kind", tag="folder"):
     """A folder, best a share that others administer, that keeps signed checkpoints and views."""
 
-    path: Annotated[str, Meta(min_length=1)]
+    path: Annotated[str, Meta(min_length=1, description="the folder")]
 
 
 class WitnessAnchor(Closed, frozen=True, kw_only=True, tag_field="kind", tag="witness"):
@@ -146,7 +151,13 @@ class Record(Closed, frozen=True, kw_only=True):
     client: Annotated[
         bool, Meta(description="records say from which address a call came, and by which program")
     ] = True
-    durability: Durability = Durability.STRICT
+    durability: Annotated[
+        Durability,
+        Meta(
+            description="`strict`: an answer leaves after its record is on disk; `bounded`: up to "
+            "`window` earlier"
+        ),
+    ] = Durability.STRICT
     window: Annotated[Duration, Meta(description="`bounded`: the most that a crash can lose")] = "10ms"
     store: Annotated[
         S3Store | None,

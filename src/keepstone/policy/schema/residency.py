@@ -40,7 +40,7 @@ class StayRule(Closed, frozen=True, kw_only=True):
 class Transfer(Closed, frozen=True, kw_only=True):
     """One instrument on which data may leave its jurisdiction, for named upstreams and countries."""
 
-    name: Name
+    name: Annotated[Name, Meta(description="stands in verdicts and records")]
     kind: Annotated[
         Literal["scc", "bcr", "dpf", "adequacy", "consent"],
         Meta(
@@ -60,7 +60,7 @@ class Transfer(Closed, frozen=True, kw_only=True):
     assessment: Annotated[
         str, Meta(max_length=64, description="`scc`, `bcr`: name in `assessments`; required for them")
     ] = ""
-    since: Day
+    since: Annotated[Day, Meta(description="first day")]
     until: Annotated[
         Day | None, Meta(description="last day; `dpf`: the day on which the certification is due again")
     ] = None
@@ -72,10 +72,15 @@ class Transfer(Closed, frozen=True, kw_only=True):
 class Assessment(Closed, frozen=True, kw_only=True):
     """A transfer impact assessment: what was found about the law and practice of the countries."""
 
-    countries: Annotated[tuple[Reach, ...], Meta(min_length=1)]
-    done: Day
+    countries: Annotated[
+        tuple[Reach, ...], Meta(min_length=1, description="whose law and practice were looked at")
+    ]
+    done: Annotated[Day, Meta(description="first day on which it may be relied on")]
     review_by: Annotated[Day, Meta(description="last day on which it may be relied on")]
-    conclusion: Literal["acceptable", "acceptable-with-measures", "not-acceptable"]
+    conclusion: Annotated[
+        Literal["acceptable", "acceptable-with-measures", "not-acceptable"],
+        Meta(description="what was found; `not-acceptable` permits nothing"),
+    ]
     measures: Annotated[
         tuple[str, ...], Meta(description="supplementary measures that the conclusion rests on")
     ] = ()
@@ -130,9 +135,11 @@ class Residency(Closed, frozen=True, kw_only=True):
     rules: Annotated[
         dict[Jurisdiction, StayRule], Meta(description="jurisdiction -> where its data stays")
     ] = field(default_factory=dict)
-    transfers: tuple[Transfer, ...] = ()
+    transfers: Annotated[tuple[Transfer, ...], Meta(description="instruments on which data may leave")] = ()
     assessments: Annotated[
         dict[Name, Assessment], Meta(description="transfer impact assessments by name")
     ] = field(default_factory=dict)
-    consent: Consents | None = None
+    consent: Annotated[
+        Consents | None, Meta(description="consent as a condition; absent: no purpose needs one")
+    ] = None
     destinations: Destinations = Destinations()

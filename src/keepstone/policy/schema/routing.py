@@ -36,8 +36,10 @@ class Spread(StrEnum):
 class Quota(Closed, frozen=True, kw_only=True):
     """What a model may take at one upstream in a minute, or how much of the calls it should get."""
 
-    requests: Annotated[int, Meta(ge=1, description="a minute")] | None = None
-    tokens: Annotated[int, Meta(ge=1, description="a minute, in and out")] | None = None
+    requests: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="calls in a minute")] = None
+    tokens: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="tokens in a minute, in and out")
+    ] = None
     weight: Annotated[int, Meta(ge=1, le=1000, description="share of calls where no quota is known")] = 1
 
 

@@ -20,21 +20,21 @@ class SetField(Closed, frozen=True, kw_only=True, tag_field="change", tag="set")
     """Write a member, whatever the caller wrote there."""
 
     path: FieldPath
-    to: Scalar
+    to: Annotated[Scalar, Meta(description="the value")]
 
 
 class DefaultField(Closed, frozen=True, kw_only=True, tag_field="change", tag="default"):
     """Write a member that the caller left out."""
 
     path: FieldPath
-    to: Scalar
+    to: Annotated[Scalar, Meta(description="the value")]
 
 
 class CapField(Closed, frozen=True, kw_only=True, tag_field="change", tag="cap"):
     """Lower a number to a bound; write the bound where there is none."""
 
     path: FieldPath
-    at: int | float
+    at: Annotated[int | float, Meta(description="the bound")]
 
 
 class RemoveField(Closed, frozen=True, kw_only=True, tag_field="change", tag="remove"):
@@ -46,7 +46,7 @@ class RemoveField(Closed, frozen=True, kw_only=True, tag_field="change", tag="re
 class AddSystem(Closed, frozen=True, kw_only=True, tag_field="change", tag="system"):
     """Add a block to the system prompt, before or behind the caller's own; Converse only."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=20_000)]
+    text: Annotated[str, Meta(min_length=1, max_length=20_000, description="the block's text")]
     first: Annotated[bool, Meta(description="before the caller's own blocks")] = True
 
 
@@ -57,7 +57,7 @@ class DropReasoning(Closed, frozen=True, kw_only=True, tag_field="change", tag="
 class AppendText(Closed, frozen=True, kw_only=True, tag_field="change", tag="append"):
     """Add a block of text behind the answer, such as the notice that a machine wrote it; Converse only."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+    text: Annotated[str, Meta(min_length=1, max_length=2000, description="the block's text")]
 
 
 RequestChange = SetField | DefaultField | CapField | RemoveField | AddSystem
@@ -70,11 +70,17 @@ class Transform(Closed, frozen=True, kw_only=True):
     Requests are changed before limits and guardrails look at them, answers before guardrails do.
     """
 
-    name: Name
-    roles: Annotated[tuple[str, ...], Meta(min_length=1)] = ("*",)
-    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1)] = ("*",)
-    operations: Annotated[tuple[OperationName, ...], Meta(min_length=1)] = ("*",)
-    request: tuple[RequestChange, ...] = ()
+    name: Annotated[Name, Meta(description="stands in the records of changed calls")]
+    roles: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="calls by holders of one of these roles")
+    ] = ("*",)
+    models: Annotated[tuple[ModelGlob, ...], Meta(min_length=1, description="of these models")] = ("*",)
+    operations: Annotated[
+        tuple[OperationName, ...],
+        Meta(min_length=1, description="by these operations; CountTokens counts a call as it is changed"),
+    ] = ("*",)
+    request: Annotated[tuple[RequestChange, ...], Meta(description="changes to what goes to the model")] = ()
     response: Annotated[
-        tuple[ResponseChange, ...], Meta(description="`remove` changes whole answers, not streams")
+        tuple[ResponseChange, ...],
+        Meta(description="changes to what comes back; `remove` changes whole answers, not streams"),
     ] = ()

@@ -12,15 +12,25 @@ from keepstone.policy.schema.words import Closed, DataClassName, Duration, Model
 class SecretRef(Closed, frozen=True, kw_only=True):
     """Where a secret is to be found; the secret itself never stands in the document."""
 
-    env: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    file: Annotated[str, Meta(min_length=1)] | None = None
+    env: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None,
+        Meta(description="the environment variable that holds it"),
+    ] = None
+    file: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the file that holds it"),
+    ] = None
 
 
 class _Upstream(Closed, frozen=True):
-    connect_timeout: Duration = "3s"
+    connect_timeout: Annotated[
+        Duration, Meta(description="a connection must stand by then, TLS included")
+    ] = "3s"
     timeout: Annotated[Duration, Meta(description="longest silence while an answer is awaited")] = "120s"
     attempts: Annotated[int, Meta(ge=1, le=5, description="tries before the next upstream is used")] = 2
-    max_connections: Annotated[int, Meta(ge=1, le=4096)] = 256
+    max_connections: Annotated[
+        int, Meta(ge=1, le=4096, description="kept at once, for each process; further calls wait")
+    ] = 256
     retries: Retries = Retries()
     breaker: Annotated[
         CircuitBreaker | Literal["off"], Meta(description="`off`: a failing upstream is asked every time")
@@ -34,7 +44,13 @@ class _Upstream(Closed, frozen=True):
 class AssumeRole(Closed, frozen=True, kw_only=True):
     """A role that the gateway's own AWS identity assumes by STS; renewed before it ends."""
 
-    arn: Annotated[str, Meta(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$")]
+    arn: Annotated[
+        str,
+        Meta(
+            pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$",
+            description="the role that is assumed",
+        ),
+    ]
     external_id: Annotated[
         str, Meta(pattern=r"^([\w+=,.@:/-]{2,1224})?$", description="what the role's trust policy asks for")
     ] = ""
@@ -59,10 +75,15 @@ class AssumeRole(Closed, frozen=True, kw_only=True):
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
     """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
-    region: Annotated[str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")]
-    bearer_token: SecretRef | None = None
+    region: Annotated[
+        str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", description="the region that is called")
+    ]
+    bearer_token: Annotated[SecretRef | None, Meta(description="an API key of Bedrock; absent: SigV4")] = None
     profile: Annotated[str, Meta(description="named profile of the AWS credential chain")] = ""
-    assume_role: AssumeRole | None = None
+    assume_role: Annotated[
+        AssumeRole | None,
+        Meta(description="a role that signs calls; absent: the gateway's own identity does"),
+    ] = None
     fips: Annotated[bool, Meta(description="use the region's FIPS 140 endpoint")] = False
     endpoint_url: Annotated[
         str,
@@ -93,7 +114,9 @@ class OpenAIUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag
             description="where it computes, for rules with `regions`; empty: not known",
         ),
     ] = ""
-    api_key: SecretRef | None = None
+    api_key: Annotated[SecretRef | None, Meta(description="sent as bearer token; absent: none is sent")] = (
+        None
+    )
     country: Annotated[
         str,
         Meta(pattern=r"^([A-Z]{2})?$", description="where the server computes, ISO 3166; for `residency`"),
@@ -165,5 +188,5 @@ class Model(Closed, frozen=True, kw_only=True):
             description="ask a second upstream, too, when the first does not begin to answer; both are billed"
         ),
     ] = None
-    canary: Canary | None = None
-    shadow: Shadow | None = None
+    canary: Annotated[Canary | None, Meta(description="a new version that some principals get")] = None
+    shadow: Annotated[Shadow | None, Meta(description="another model that gets a copy of some calls")] = None
