@@ -1,15 +1,20 @@
 """The response cache with a real gateway: what comes from memory is recorded, and never crosses a border."""
 
 import json
+import signal
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.conversation import EMAIL, said, user
+from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.policy import document
 from tests.simulators.bedrock import BedrockSimulator
 from tests.simulators.behaviour import Behaviour, internal_error
+from tests.simulators.issuer import Issuer
 from tests.simulators.openai import OpenAISimulator
 
 pytestmark = pytest.mark.xdist_group("e2e-clients")
@@ -71,3 +76,103 @@ def test_an_embedding_model_that_fails_costs_no_answer(gateway: Any, bedrock: Be
     bedrock.behave(Behaviour(failure=internal_error()), Behaviour(text="fresh"))
     assert said(client.converse(modelId=CLAUDE, messages=user("How tall is K2?"))) == "fresh"
     assert 'keepstone_cache_total{result="failed"} 1.0' in gateway.get("/metrics")[1]
+
+
+APART = """\
+cache: {{models: ["anthropic.*"], match: words, per: {per}, max_data_class: Restricted}}
+purposes: {{support: {{description: a}}, research: {{description: b}}}}
+transforms:
+  - {{name: told, roles: [viewer], response: [{{change: append, text: "NOTICE: written by a machine"}}]}}
+"""
+OIDC = """\
+identities:
+  oidc:
+    corp:
+      issuer: "{issuer}"
+      audiences: [keepstone]
+      roles: {{all: [application]}}
+      tenant_claim: tid
+      principal_claim: preferred_username
+"""
+
+
+class TestApart:
+    """One caller's answer is never another's, whatever the two have in common; each was, once."""
+
+    def policy(
+        self, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer, per: str = "organisation"
+    ) -> str:
+        text = document(bedrock.url, openai.base_url, extra=APART.format(per=per))
+        return text.replace("identities:\n", OIDC.format(issuer=issuer.url), 1)
+
+    @pytest.fixture
+    def issuer(self) -> Iterator[Issuer]:
+        with Issuer() as running:
+            yield running
+
+    def ask(self, gateway: GatewayProcess, token: str = "", **headers: str) -> tuple[str, bool]:
+        """What one caller is told, and whether it came from memory."""
+        body = json.dumps({"messages": user("What is our balance?")}).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        status, found, answer = gateway.post(f"/model/{CLAUDE}/converse", body, named, token=token or None)
+        assert status == 200, answer
+        return said(json.loads(answer)), found.get("x-keepstone-cache") == "hit"
+
+    @pytest.mark.parametrize("per", ["organisation", "principal"])
+    def test_tenants(
+        self, start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer, per: str
+    ) -> None:
+        gateway = start(policy=self.policy(bedrock, openai, issuer, per))
+        ada = {"preferred_username": "ada", "sub": "1"}
+        bedrock.behave(Behaviour(text="a secret of blue"))
+        blue, red = (issuer.token(tid=tenant, **ada) for tenant in ("blue", "red"))
+        assert self.ask(gateway, blue) == ("a secret of blue", False)
+        assert self.ask(gateway, blue) == ("a secret of blue", True)
+        assert self.ask(gateway, red) == ("A simulated answer.", False)
+        assert self.ask(gateway) == ("A simulated answer.", False)
+        bob = issuer.token(tid="blue", preferred_username="bob", sub="2")
+        assert self.ask(gateway, bob)[1] is (per == "organisation")
+
+    def test_two_keys_of_one_name(
+        self, start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer
+    ) -> None:
+        gateway = start(policy=self.policy(bedrock, openai, issuer, "principal"))
+        one, two = gateway.key("application"), gateway.key("application")
+        assert one["id"] != two["id"]
+        assert [self.ask(gateway, each["token"])[1] for each in (one, one, two)] == [False, True, False]
+
+    def test_roles_and_what_is_changed_for_them(
+        self, start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer
+    ) -> None:
+        gateway = start(policy=self.policy(bedrock, openai, issuer))
+        viewer = gateway.key("viewer")["token"]
+        assert self.ask(gateway) == ("A simulated answer.", False)
+        told, cached = self.ask(gateway, viewer)
+        assert (told, cached) == ("A simulated answer.NOTICE: written by a machine", False)
+        assert self.ask(gateway, viewer) == (told, True)
+
+    def test_purposes(
+        self, start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer
+    ) -> None:
+        gateway = start(policy=self.policy(bedrock, openai, issuer))
+        asked = [
+            self.ask(gateway, x_keepstone_purpose=each)[1] for each in ("support", "support", "research")
+        ]
+        assert asked == [False, True, False]
+
+    def test_a_changed_policy(
+        self, start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator, issuer: Issuer
+    ) -> None:
+        gateway = start(policy=self.policy(bedrock, openai, issuer))
+        assert [self.ask(gateway)[1] for _ in range(2)] == [False, True]
+        changed = gateway.policy.read_text().replace(
+            "words: [project nightjar]", "words: [project swallow]", 1
+        )
+        gateway.policy.write_text(changed)
+        assert gateway.process is not None
+        gateway.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 10
+        while 'policy_reloads_total{outcome="loaded"} 1.0' not in gateway.get("/metrics")[1]:
+            assert time.monotonic() < deadline, gateway.log.read_text()
+            time.sleep(0.05)
+        assert self.ask(gateway) == ("A simulated answer.", False)

@@ -182,6 +182,27 @@ def test_a_hold_whose_file_is_taken_away_is_missed(kept: GatewayProcess) -> None
     assert kept.verify().returncode == 0
 
 
+def test_two_keys_of_one_name_are_two_subjects(
+    start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator
+) -> None:
+    gateway = start(policy=document(bedrock.url, openai.base_url, extra="retention: {content: encrypted}"))
+    body = json.dumps({"messages": user("hello")}).encode()
+    keys = [gateway.key("application") for _ in range(2)]
+    calls = []
+    for key in keys:
+        _, headers, _ = gateway.post(f"/model/{CLAUDE}/converse", body, token=key["token"])
+        calls.append(headers["x-amzn-requestid"])
+    subjects = [gateway.record(each)["sealed"]["subject"] for each in calls]
+    assert subjects[0] != subjects[1]
+    erased = ledger(gateway, "erase", "--subject", f"key:{keys[0]['id']}", "--reason", "asked for")
+    assert (erased["erased"], erased["subject"]) == (True, subjects[0])
+    shown = gateway.keepstone(
+        "ledger", "show", calls[0], "--content", "--ledger", gateway.home / "ledger", "--format", "json"
+    )
+    assert shown.returncode != 0
+    assert "hello" in json.dumps(ledger(gateway, "show", calls[1], "--content"))
+
+
 def test_a_call_without_its_subject_is_refused(
     start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator
 ) -> None:

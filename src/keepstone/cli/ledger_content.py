@@ -30,12 +30,12 @@ policy_option = click.option(
     epilog="""\b
 Example:
   keepstone ledger erase --subject customer-4711 --reason "request of 2026-11-20"
-  keepstone ledger erase --subject principal:chatbot --reason "contract ended"
+  keepstone ledger erase --subject key:3eb71e41e977 --reason "contract ended"
 
 \b
 Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage."""
 )
-@click.option("--subject", required=True, help="As the calls named it; `principal:<name>` for a caller.")
+@click.option("--subject", required=True, help="As the calls named it; `key:<id>` for a key's.")
 @reason_option
 @by_option
 @ledger_option

@@ -11,11 +11,13 @@ wait: in this file up to the decision, in `exchange` and `forward` for the upstr
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import StoreError
 from keepstone.core.exchange import Operation
+from keepstone.gateway import answer
 from keepstone.gateway.active import Active
 from keepstone.gateway.cache.cache import ResponseCache
 from keepstone.gateway.call import Call, new_call
@@ -26,7 +28,7 @@ from keepstone.gateway.identify.session_pages import SessionPages
 from keepstone.gateway.intake import WHOLE, CallerLeftError, Receive, read_body
 from keepstone.gateway.keeping import Keeper
 from keepstone.gateway.outgoing import Send
-from keepstone.gateway.pages import Page, page, problem
+from keepstone.gateway.pages import Page, failed_page, page, problem
 from keepstone.gateway.recorder import Recorder
 from keepstone.gateway.release import Release
 from keepstone.gateway.routing.lane import states
@@ -36,6 +38,7 @@ from keepstone.gateway.wire import listings
 from keepstone.gateway.wire.unserved import unserved
 
 Scope = MutableMapping[str, Any]
+Beside = Callable[[Scope, Receive, Send], Awaitable[None]]
 Scrape = Callable[[], Awaitable[bytes]]
 """Fetches the metrics of all workers; raises `TimeoutError` when they are not to be had."""
 
@@ -83,18 +86,13 @@ class Gateway:
         """Serve one HTTP request."""
         if scope["type"] != "http":
             return
-        sign_in = self.active.sign_in
-        if sign_in is not None and self.sessions is not None and scope["path"].startswith(SESSION_PATH):
-            await self.sessions(sign_in, scope, receive, send)
-            return
-        listed = None
-        if scope["method"] == "GET":
-            listed = listings.parse(scope["raw_path"] or b"", scope["query_string"], dict(scope["headers"]))
-        if scope["method"] == "GET" and listed is None and not unserved("GET", scope["raw_path"] or b""):
-            status, headers, body = await self._page(scope["path"])
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-            return
+        if scope["method"] == "GET" or scope["path"].startswith(SESSION_PATH):
+            beside, listed = self._beside_calls(scope)
+            if beside is not None:
+                await self._show(beside, scope, receive, send)
+                return
+        else:
+            listed = None
         call = new_call(self.active, dict(scope["headers"]))
         call.scope, call.listed = scope, listed
         telemetry = self._release.telemetry
@@ -109,13 +107,52 @@ class Gateway:
             await self._release.refuse(call, Decision.refuse(ReasonCode.CALLER_LEFT, message), send)
         except Exception:  # the outermost door: the caller gets an answer, the operator a trace
             LOG.exception("a call failed inside the gateway", extra={"request": call.id})
-            await self._release.refuse(
-                call, Decision.refuse(ReasonCode.INTERNAL, "the gateway failed to serve this call"), send
-            )
+            await self._fail(call, send)
         finally:
             self._in_flight -= 1
             self._recorder.load = self._in_flight
             self._release.settle(call)
+
+    async def _fail(self, call: Call, send: Send) -> None:
+        """Answer a call that failed, even when that fails as well; it is then in the log only."""
+        refusal = Decision.refuse(ReasonCode.INTERNAL, "the gateway failed to serve this call")
+        try:
+            await self._release.refuse(call, refusal, send)
+        except Exception:  # without a record nothing of the call is told, only that it failed
+            LOG.exception("a failed call could not be recorded", extra={"request": call.id})
+            self._metrics.page_failures.inc()
+            await _send_whole(answer.refusal(call, refusal), send)
+
+    def _beside_calls(self, scope: Scope) -> tuple[Beside | None, listings.Asked | None]:
+        """Return what serves a request that is no call, or else the list that a call asks for, if it does."""
+        sign_in = self.active.sign_in
+        if sign_in is not None and self.sessions is not None and scope["path"].startswith(SESSION_PATH):
+            return partial(self.sessions, sign_in), None
+        if scope["method"] != "GET":
+            return None, None
+        raw_path = scope["raw_path"] or b""
+        listed = listings.parse(raw_path, scope["query_string"], dict(scope["headers"]))
+        return (None if listed or unserved("GET", raw_path) else self._send_page), listed
+
+    async def _show(self, beside: Beside, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no call; whatever fails, the caller gets an answer and the operator a trace."""
+        begun = False
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await beside(scope, receive, sending)
+        except Exception:  # the outermost door of pages
+            LOG.exception("a page failed inside the gateway")
+            self._metrics.page_failures.inc()
+            if not begun:
+                await _send_whole(failed_page(), send)
+
+    async def _send_page(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await _send_whole(await self._page(scope["path"]), send)
 
     async def _page(self, path: str) -> Page:
         """Return a page; the metrics are those of all workers where there are several."""
@@ -209,3 +246,9 @@ class Gateway:
         if self._in_flight > bound:
             return Decision.refuse(ReasonCode.OVERLOADED, f"more than {bound} calls are being served")
         return None
+
+
+async def _send_whole(shown: Page, send: Send) -> None:
+    status, headers, body = shown
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

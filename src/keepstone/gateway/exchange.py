@@ -16,7 +16,7 @@ from keepstone.gateway.inspection import (
     apply_guardrail,
     forwarded_headers,
     inspect_answer,
-    mask_text,
+    passed_on,
     restore_answer,
 )
 from keepstone.gateway.intake import Receive
@@ -200,7 +200,7 @@ class Exchange:
 
     async def _pass_error(self, call: Call, reply: UpstreamReply, send: Send) -> None:
         """Give the caller the upstream's own refusal: the request was wrong for the model, not for us."""
-        message = mask_text(call, answer.error_message(reply.body))
+        message = passed_on(call, answer.error_message(reply.body), self._metrics)
         decision = Decision.refuse(
             ReasonCode.UPSTREAM_REFUSED, f"upstream `{call.upstream}` refused the request"
         )

@@ -39,6 +39,7 @@ VERSIONS = ("DRAFT", "1")
 _FORWARDED = frozenset(FORWARDED)
 
 _STEP = re.compile(r"[^.\[\]]+(?=[.\[]|$)|[0-9]{7,}")  # a name; a short index in brackets is none
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|%([0-9A-Fa-f]{2})")
 _PLACES = KEYWORDS | {"audio", "citations", "data", "document", "documents", "file", "image", "image_url"}
 _PLACES |= {"images", "inputImage", "input_audio", "reasoningContent", "redactedContent", "s3Location"}
 _PLACES |= {"delta", "searchResult", "toolResult", "toolUse", "tools", "video", "videos"}
@@ -139,18 +140,30 @@ def forwarded_headers(call: Call) -> tuple[tuple[str, str], ...]:
 
 
 def _is_clean(call: Call, value: str) -> bool:
-    return all(
-        not guardrail.inspect([Text(value, "unknown")], Direction.INPUT).findings
-        for guardrail in call.guardrails
-    )
+    return not any(_found_in(guardrail, value, Direction.INPUT) for guardrail in call.guardrails)
 
 
-def mask_text(call: Call, text: str) -> str:
-    """Return a short text of the upstream's, such as an error message, as the guardrails let it through."""
+def passed_on(call: Call, text: str, metrics: Metrics) -> str:
+    """Return an upstream's sentence to the caller, such as an error message, if nothing is found in it.
+
+    A sentence that holds a find is not the model's answer and says nothing once it is masked: what was found
+    is told in its place.
+    """
     for guardrail in call.guardrails:
-        inspection = guardrail.inspect([Text(text, "unknown")], Direction.OUTPUT)
-        text = guardrail.messages.output if inspection.action is Outcome.BLOCKED else inspection.texts[0]
+        found = _found_in(guardrail, text, Direction.OUTPUT)
+        if found:
+            note_findings(call, found, Direction.OUTPUT, metrics)
+            return f"the upstream gives a reason that holds {words(found)}, so it is not passed on"
     return text
+
+
+def _found_in(guardrail: Guardrail, text: str, direction: Direction) -> Sequence[Finding]:
+    """Return what a text holds, as it stands or with its escapes read as their readers do."""
+    found = guardrail.inspect([Text(text, "unknown")], direction).findings
+    plain = _ESCAPE.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), text)
+    return (
+        found if found or plain == text else guardrail.inspect([Text(plain, "unknown")], direction).findings
+    )
 
 
 def inspect_slots(

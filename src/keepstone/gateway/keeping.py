@@ -9,17 +9,19 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.errors import LedgerError
 from keepstone.core.exchange import Operation
+from keepstone.core.principal import Principal
 from keepstone.gateway.call import Call
 from keepstone.gateway.kept import Kept
 from keepstone.gateway.metrics import Metrics
 from keepstone.ledger.record import Sealed
 from keepstone.ledger.vault import Piece
 
-PRINCIPAL, TENANT = "principal:", "tenant:"
+KEY, PRINCIPAL, TENANT = "key:", "principal:", "tenant:"
 """Prefixes of subjects that the gateway knows itself; no call may name one."""
 _MAX_SUBJECT = 1024
 LOG = logging.getLogger("keepstone.gateway")
@@ -51,7 +53,7 @@ def subject_of(call: Call) -> Decision | None:
         said = call.headers.get(rule.header, b"").decode("latin-1").strip()
     elif rule.metadata:
         said = _metadata(call.document, rule.metadata)
-    if len(said) > _MAX_SUBJECT or said.startswith((PRINCIPAL, TENANT)):
+    if len(said) > _MAX_SUBJECT or said.startswith((KEY, PRINCIPAL, TENANT)):
         return Decision.refuse(
             ReasonCode.SUBJECT_MISSING, "the call's subject is not one that a call may name"
         )
@@ -61,8 +63,15 @@ def subject_of(call: Call) -> Decision | None:
         where = "its header" if rule.header else "`requestMetadata`" if rule.metadata else "its credentials"
         message = f"the policy keeps content by subject, and the call names none in {where}"
         return Decision.refuse(ReasonCode.SUBJECT_MISSING, message, "retention.subject")
-    call.kept = Kept(said or PRINCIPAL + call.principal.full_id)
+    call.kept = Kept(said or own_subject(call.principal))
     return None
+
+
+def own_subject(principal: Principal) -> str:
+    """Return a caller as a subject: its key, or else its kind, tenant and id, so that no two share one."""
+    if principal.key_id:
+        return KEY + principal.key_id
+    return f"{PRINCIPAL}{principal.kind}:{quote(principal.tenant, safe='')}:{principal.id}"
 
 
 def _metadata(document: dict[str, Any], name: str) -> str:

@@ -200,6 +200,9 @@ class Metrics:
         self.machine_report_failures = counter(
             "machine_report_failures", "reports of this machine's ledger that the database did not take"
         )
+        self.page_failures = counter(
+            "page_failures", "pages, and answers of failed calls, that failed inside the gateway"
+        )
         self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:

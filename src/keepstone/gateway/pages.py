@@ -33,5 +33,10 @@ def problem(body: bytes) -> Page:
     return _page(503, TEXT, body)
 
 
+def failed_page() -> Page:
+    """Return a page in the place of one that failed."""
+    return _page(500, TEXT, b"the gateway failed to serve this page\n")
+
+
 def _page(status: int, kind: bytes, body: bytes) -> Page:
     return status, [(b"content-type", kind), (b"content-length", b"%d" % len(body))], body

@@ -58,6 +58,8 @@ class _Closed:
 
 UNNAMED = "(not an identifier)"
 MOST_AGENT = 160
+_PRIVATE = re.compile(r"\S*@\S*|[0-9](?:[ :/-]?[0-9]){8,}|[A-Za-z0-9_+-]{32,}")
+"""Addresses, long numbers and tokens: no part of a program's name or version either."""
 _UNTOLD = re.compile(r"[^A-Za-z0-9 ._/()#;:,+-]")
 """What no program's name holds: a caller may write anything there."""
 
@@ -231,7 +233,8 @@ def _client(call: Call) -> Client:
 
 @lru_cache(maxsize=1024)
 def _described(address: str, agent: bytes) -> Client:
-    return Client(address, _UNTOLD.sub("?", agent[:MOST_AGENT].decode("latin-1")))
+    text = _PRIVATE.sub("(hidden)", agent[: 2 * MOST_AGENT].decode("latin-1"))
+    return Client(address, _UNTOLD.sub("?", text[:MOST_AGENT]))
 
 
 def _rfc3339(wall_ns: int) -> str:

@@ -31,8 +31,9 @@ class Answer:
 
 
 def refresh(source: Source, folder: Path, told: Told = lambda _done, _total: None) -> None:
-    """Write the files of all full chunks that are not there yet."""
+    """Write the files of all full chunks that are not there yet; nobody but their owner may read them."""
     pa = pyarrow()
+    _private_folder(folder, folder)
     for log in source.sizes:
         _forget_pruned(source, folder, log)
     wanted = [
@@ -41,7 +42,7 @@ def refresh(source: Source, folder: Path, told: Told = lambda _done, _total: Non
     missing = [each for each in wanted if not _file(folder, *each).exists()]
     for done, (log, start) in enumerate(missing, 1):
         path = _file(folder, log, start)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _private_folder(path.parent, folder)
         table = pa.concat_tables(
             [*tables(_chunk(source, log, start), CHUNK), schema().empty_table()], promote_options="default"
         )
@@ -132,12 +133,22 @@ def _write(pa: Any, table: Any, path: Path) -> None:
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             made = Path(scratch) / path.name
             pa.parquet.write_table(table, made, compression="zstd")
+            made.chmod(0o600)
             made.replace(path)
     except OSError as error:
         free = shutil.disk_usage(path.parent).free >> 20
         raise LedgerError(
             f"cannot write `{path}`: {error.strerror or error}", hint=f"{free} MB are free"
         ) from error
+
+
+def _private_folder(path: Path, top: Path) -> None:
+    """Make a folder that only its owner may enter, and those above it up to `top`; close older ones, too."""
+    path.mkdir(parents=True, exist_ok=True)
+    for each in (path, *path.parents):
+        each.chmod(0o700)
+        if each == top:
+            return
 
 
 def _duckdb() -> Any:

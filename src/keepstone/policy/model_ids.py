@@ -65,6 +65,13 @@ def names_of(model_id: str) -> tuple[str, ...]:
     return (model_id, name)
 
 
+def canonical_name(model_id: str) -> str:
+    """Return the one name that all spellings of a model share: of an ARN its last segment, no geography."""
+    name = names_of(model_id)[-1]
+    geography = _GEOGRAPHY.match(name)
+    return name[geography.end() :] if geography else name
+
+
 def names_for_denial(model_id: str) -> tuple[str, ...]:
     """Return every name under which a denial may know the model, in lower case."""
     names = [name.lower() for name in names_of(model_id)]

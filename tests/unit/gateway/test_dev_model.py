@@ -81,6 +81,30 @@ def test_every_family_is_answered_in_its_own_shape(model_id):
     assert last["amazon-bedrock-invocationMetrics"]["inputTokenCount"] == 2
 
 
+SAID = [{"role": "user", "content": "Hello there"}]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "document", "told"),
+    [
+        ("maker.m", {"messages": SAID, "note": "an aside", "stop": ["a b"]}, "Hello there"),
+        ("maker.m", {"messages": [*SAID, {"role": "assistant", "content": "I"}], "n n": 1}, "Hello there"),
+        ("maker.m", {"prompt": "Hello there", "tools": [{"description": "does it"}]}, "Hello there"),
+        ("amazon.titan-text-lite-v1", {"inputText": "Hello there", "x": "an aside"}, "Hello there"),
+        ("maker.m", {"secret": "an aside"}, ""),
+        ("maker.m", {"anthropic_version": "b", "messages": SAID, "metadata": {"user": "a b"}}, "Hello there"),
+        ("anthropic.c", {"messages": SAID, "system": "be kind", "other": "an aside"}, "Hello there"),
+        ("openai.g", {"messages": SAID, "tools": [{"function": {"description": "does it"}}]}, "Hello there"),
+        ("amazon.nova-lite-v1:0", {"messages": CONVERSE["messages"], "other": "an aside"}, "Hello there"),
+    ],
+)
+def test_it_repeats_what_the_user_said_and_nothing_else(model_id, document, told):
+    reply, _ = ask(Operation.INVOKE_MODEL, model_id, document)
+    heard = f"You said: {told}" if told else "You said nothing that it can read."
+    assert f"[{WHO}] {heard}" in reply.body.decode()
+    assert "aside" not in reply.body.decode()
+
+
 @pytest.mark.parametrize("model_id", ["amazon.titan-embed-text-v2:0", "cohere.embed-english-v3"])
 def test_embeddings_depend_on_the_text_alone(model_id):
     def vector(text):

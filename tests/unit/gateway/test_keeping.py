@@ -10,7 +10,8 @@ import pytest
 from keepstone.core.decision import ReasonCode
 from keepstone.core.errors import LedgerError
 from keepstone.core.exchange import Operation
-from keepstone.gateway.keeping import Keeper, subject_of
+from keepstone.core.principal import Principal
+from keepstone.gateway.keeping import Keeper, own_subject, subject_of
 from keepstone.gateway.kept import Kept
 from keepstone.gateway.metrics import Metrics
 from keepstone.ledger.record import NOTHING_SEALED, Sealed
@@ -32,12 +33,13 @@ def in_force_keeping(**subject):
 @pytest.mark.parametrize(
     ("rule", "header", "metadata", "tenant", "expected"),
     [
-        ({"or_principal": True}, b"", None, "", "principal:alice"),
+        ({"or_principal": True}, b"", None, "", "key:k1"),
         ({"header": b"x-subject"}, b" ann ", None, "", "ann"),
         ({"header": b"x-subject"}, b"", None, "", None),
-        ({"header": b"x-subject", "or_principal": True}, b"", None, "", "principal:alice"),
+        ({"header": b"x-subject", "or_principal": True}, b"", None, "", "key:k1"),
         ({"header": b"x-subject"}, b"principal:root", None, "", None),
         ({"header": b"x-subject"}, b"tenant:acme", None, "", None),
+        ({"header": b"x-subject"}, b"key:k1", None, "", None),
         ({"header": b"x-subject"}, b"a" * 1025, None, "", None),
         ({"metadata": "customer"}, b"ann", {"customer": "bea"}, "", "bea"),
         ({"metadata": "customer"}, b"ann", {"other": "bea"}, "", None),
@@ -57,6 +59,23 @@ def test_whose_the_content_is(rule, header, metadata, tenant, expected):
     assert (refusal is None) == (expected is not None)
     if refusal is not None:
         assert refusal.reason.code == ReasonCode.SUBJECT_MISSING
+
+
+def test_no_two_callers_share_a_subject():
+    callers = [
+        Principal("bot", "api-key", (), key_id="k1"),
+        Principal("bot", "api-key", (), key_id="k2"),
+        Principal("bot", "mtls", ()),
+        Principal("bot", "oidc", ()),
+        Principal("bot", "oidc", (), tenant="a"),
+        Principal("b:bot", "oidc", (), tenant="a"),
+        Principal("bot", "oidc", (), tenant="a:b"),
+        Principal("bot", "oidc", (), tenant="a%3Ab"),
+        Principal("a:bot", "oidc", ()),
+        Principal("k1", "key", ()),
+    ]
+    assert len({own_subject(each) for each in callers}) == len(callers)
+    assert own_subject(callers[4]) == "principal:oidc:a:bot"
 
 
 def test_nothing_is_kept_without_a_rule_and_of_what_goes_to_no_model():

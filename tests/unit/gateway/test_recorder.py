@@ -155,9 +155,21 @@ def test_times_are_rfc_3339_with_microseconds(moment, nanoseconds):
     [
         (b"Boto3/1.43 md/Botocore#1.43", "Boto3/1.43 md/Botocore#1.43"),
         (b'x\r\n\x1b[31m<b>\xff"', "x????31m?b???"),
-        (b"a" * 500, "a" * 160),
+        (b"ab " * 500, ("ab " * 60)[:160]),
+        (b"a" * 500, "(hidden)"),
+        (b"Mozilla/5.0 (X11) Chrome/120.0.6099.109", "Mozilla/5.0 (X11) Chrome/120.0.6099.109"),
+        (b"tool/1 kari@example.org 4111-1111 1111 1111", "tool/1 (hidden) (hidden)"),
+        (b"tool/1 sk-ant-api03-" + b"a1" * 20, "tool/1 (hidden)"),
     ],
-    ids=["a program", "what a terminal would obey", "without end"],
+    ids=[
+        "a program",
+        "what a terminal would obey",
+        "without end",
+        "one long word",
+        "a browser",
+        "a person",
+        "a secret",
+    ],
 )
 def test_where_a_call_came_from(agent, told):
     async def use(recorder, _log):

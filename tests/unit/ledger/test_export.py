@@ -2,7 +2,10 @@
 
 import gzip
 import hashlib
+import http.client
 import json
+import stat
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from keepstone.ledger import query
 from keepstone.ledger.export import cloudtrail, ocsf
 from keepstone.ledger.export.columns import schema
 from keepstone.ledger.export.digest import SigningKey, Trail
+from keepstone.ledger.export.serve import TrailServer
 from keepstone.ledger.export.sink import META, FolderSink
 from keepstone.ledger.export.source import Source
 from keepstone.ledger.export.trail import STATE, TrailExport
@@ -204,6 +208,42 @@ def test_a_key_that_is_none_is_told(tmp_path):
         SigningKey.load(tmp_path)
 
 
+# --- serving ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:80", 200),
+        ("localhost:1", 200),
+        ("[::1]:1", 200),
+        ("attacker.example", 403),
+        ("attacker.example:80", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("127.0.0.1@attacker.example", 403),
+        ("[", 403),
+        ("", 403),
+        (None, 403),
+    ],
+)
+def test_a_trail_is_served_to_who_asks_for_this_machine(tmp_path, key, host, status):
+    """A browser names the site that it believes to talk to (DNS rebinding)."""
+    server = TrailServer(("127.0.0.1", 0), tmp_path, "trail", key)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        connection = http.client.HTTPConnection(*server.server_address)
+        connection.putrequest("GET", "/trail?location", skip_host=True)
+        if host is not None:
+            connection.putheader("Host", host)
+        connection.endheaders()
+        assert connection.getresponse().status == status
+        connection.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 # --- queries -----------------------------------------------------------------------------------------------
 
 
@@ -228,6 +268,15 @@ def test_a_query_sees_every_record_in_files_and_behind_them(ledger, tmp_path):
     assert list(asked(ledger, tmp_path, sql)) == expected
     found = asked(ledger, tmp_path, "SELECT time, roles, reasons[1].code FROM records WHERE index = 1")
     assert found == ((datetime(2026, 3, 1, 10, 6, tzinfo=UTC), ["engineer"], "allowed"),)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_files_of_queries_are_their_owner_s(ledger, tmp_path):
+    folder = tmp_path / "query"
+    folder.mkdir(mode=0o755)
+    asked(ledger, folder, "SELECT 1")
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+    assert modes == {True: 0o700, False: 0o600}
 
 
 @pytest.mark.usefixtures("small_chunks")

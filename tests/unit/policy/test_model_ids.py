@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepstone.policy.model_ids import Glob, names_for_denial, names_of, overlap
+from keepstone.policy.model_ids import Glob, canonical_name, names_for_denial, names_of, overlap
 
 ARN, GOV_ARN = "arn:aws:bedrock:", "arn:aws-us-gov:bedrock:"
 PROFILE = f"{ARN}eu-west-1:123456789012:inference-profile/eu.anthropic.claude-x-v1:0"
@@ -62,3 +62,25 @@ def test_overlap_means_that_some_text_fits_both(left: str, right: str) -> None:
 def test_hostile_patterns_are_matched_at_once() -> None:
     assert not Glob("*a" * 500 + "b").matches("a" * 2048)
     assert overlap("*a" * 500 + "b", "*b" * 500 + "a")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        ("anthropic.claude", "anthropic.claude"),
+        ("us.anthropic.claude", "anthropic.claude"),
+        ("us-gov.anthropic.claude", "anthropic.claude"),
+        ("apac.anthropic.claude", "anthropic.claude"),
+        ("global.anthropic.claude", "anthropic.claude"),
+        ("us.", "us."),
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude", "anthropic.claude"),
+        ("arn:aws:bedrock:eu-west-1:9:inference-profile/eu.anthropic.claude", "anthropic.claude"),
+        (
+            "arn:aws:bedrock:eu-west-1:9:provisioned-model/ab",
+            "arn:aws:bedrock:eu-west-1:9:provisioned-model/ab",
+        ),
+        ("keepstone.dev", "keepstone.dev"),
+    ],
+)
+def test_all_spellings_of_a_model_share_a_name(model_id: str, name: str) -> None:
+    assert canonical_name(model_id) == name

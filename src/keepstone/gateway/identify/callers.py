@@ -12,7 +12,7 @@ from keepstone.core.principal import Principal
 from keepstone.gateway.identify.certificate import CertificateRules, PeerCertificate
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.identify.sigv4 import NeedsBody, SignedRequest, SigV4Verifier
-from keepstone.gateway.identify.tokens import UNKNOWN, TokenVerifier, UnknownKeyError, part
+from keepstone.gateway.identify.tokens import OTHER_ISSUER, UNKNOWN, TokenVerifier, UnknownKeyError, part
 
 NOT_READ = Decision.refuse(ReasonCode.SIGNATURE_INCOMPLETE, "the signed body was not read")
 MISSING = Decision.refuse(
@@ -67,9 +67,11 @@ class Callers:
     ) -> Principal | Decision | Pending:
         """Return who holds a token, by the provider that it says it is from."""
         claims = part(token, 1)
-        verifier = self._by_issuer.get(str(claims.get("iss"))) if claims else None
-        if verifier is None:
+        if claims is None:
             return UNKNOWN
+        verifier = self._by_issuer.get(str(claims.get("iss")))
+        if verifier is None:
+            return OTHER_ISSUER
         try:
             found = verifier.identify(token, now_ns / 1e9, peer.thumbprint if peer else "", operation)
         except UnknownKeyError as error:

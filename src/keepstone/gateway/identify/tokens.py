@@ -28,6 +28,11 @@ _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed255
 UNKNOWN = refuse(
     ReasonCode.CREDENTIALS_UNKNOWN, "the bearer token is neither a key of this gateway nor a JWT"
 )
+OTHER_ISSUER = refuse(
+    ReasonCode.CREDENTIALS_UNKNOWN,
+    "the token's issuer (`iss`) is no identity provider of the policy; get a token of one that is, or let "
+    "the provider be added under `identities.oidc`",
+)
 FORGED = refuse(ReasonCode.CREDENTIALS_UNKNOWN, "the token's signature is not its issuer's")
 BOUND = refuse(
     ReasonCode.CREDENTIALS_NOT_BOUND,
@@ -70,6 +75,9 @@ class TokenVerifier:
         """
         source = self.source
         if not source.fresh:
+            header = self._header(token)  # what is forged whatever the keys are, no provider need vouch for
+            if isinstance(header, Decision):
+                return header
             message = f"the signing keys of identity provider `{self.name}` are not at hand"
             raise UnknownKeyError(source, refuse(ReasonCode.IDENTITY_PROVIDER_UNAVAILABLE, message))
         if self._version != source.version:
@@ -98,6 +106,21 @@ class TokenVerifier:
 
     def signed_claims(self, token: bytes) -> dict[str, Any] | Decision:
         """Return the claims of a token that the provider has signed; raise `UnknownKeyError`."""
+        header = self._header(token)
+        if isinstance(header, Decision):
+            return header
+        key = self._key(header.get("kid"))
+        if not _fits(key, header["alg"]):
+            return FORGED
+        try:
+            verified = jws.deserialize_compact(token, key, registry=self._registry)
+            claims = msgspec.json.decode(verified.payload)
+        except (JoseError, ValueError, TypeError, RecursionError):
+            return FORGED
+        return claims if isinstance(claims, dict) else UNKNOWN
+
+    def _header(self, token: bytes) -> dict[str, Any] | Decision:
+        """Return a token's header if the policy's rules on algorithms allow it; no key is needed for that."""
         header = part(token, 0)
         if header is None:
             return UNKNOWN
@@ -108,15 +131,7 @@ class TokenVerifier:
             )
         if "crit" in header or "b64" in header:
             return refuse(ReasonCode.CREDENTIALS_UNKNOWN, "the token's header asks for an unknown extension")
-        key = self._key(header.get("kid"))
-        if not _fits(key, algorithm):
-            return FORGED
-        try:
-            verified = jws.deserialize_compact(token, key, registry=self._registry)
-            claims = msgspec.json.decode(verified.payload)
-        except (JoseError, ValueError, TypeError, RecursionError):
-            return FORGED
-        return claims if isinstance(claims, dict) else UNKNOWN
+        return header
 
     def _key(self, kid: Any) -> PublicKey:
         keys = self.source.keys

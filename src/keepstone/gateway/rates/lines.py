@@ -8,7 +8,7 @@ from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.principal import Principal
 from keepstone.gateway.rates.windows import Window
 from keepstone.policy.limits import BILLION, Amounts, LimitRule, Unit
-from keepstone.policy.model_ids import names_of
+from keepstone.policy.model_ids import canonical_name
 
 ANY = "*"
 MEMO_SIZE = 4096
@@ -111,7 +111,7 @@ def holders(rule: LimitRule, principal: Principal, model_id: str) -> tuple[str, 
         case "role":
             return tuple(role for role in principal.roles if ANY in rule.roles or role in rule.roles)
         case "model":
-            return (names_of(model_id)[-1],)  # an ARN spends what the plain id does
+            return (canonical_name(model_id),)  # an ARN or a profile spends what the plain id does
         case "tenant":
             return (principal.tenant,)  # callers without one share a window
         case "organisation":

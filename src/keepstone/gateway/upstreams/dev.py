@@ -13,7 +13,6 @@ from typing import Any
 
 from keepstone.core.errors import UpstreamError
 from keepstone.core.exchange import WITHOUT_MODEL, Operation, TokenUsage
-from keepstone.gateway.bodies import body_for
 from keepstone.gateway.ports import UpstreamReply, UpstreamRequest
 from keepstone.gateway.wire import converse
 from keepstone.gateway.wire.count_tokens import unwrap
@@ -21,11 +20,24 @@ from keepstone.gateway.wire.deltas import wrap_chunk
 from keepstone.gateway.wire.eventstream import WireEvent
 from keepstone.gateway.wire.families import Family, family_for
 from keepstone.gateway.wire.family.anthropic import MESSAGES
-from keepstone.gateway.wire.slots import Origin, encode_document
+from keepstone.gateway.wire.family.chat import CHAT
+from keepstone.gateway.wire.family.cohere import COMMAND_R, EMBED
+from keepstone.gateway.wire.family.llama import LLAMA
+from keepstone.gateway.wire.family.titan import TEXT
+from keepstone.gateway.wire.family.unknown import UNKNOWN
+from keepstone.gateway.wire.slots import Origin, Slot, encode_document
 from keepstone.policy.schema.upstreams import DevBehaviour
 
 WHO = "keepstone.dev, a development model without intelligence"
 _WORD = re.compile(r"\S+\s*|\s+")
+_BY_MEMBER: Mapping[str, Family] = {
+    "messages": CHAT,
+    "prompt": LLAMA,
+    "inputText": TEXT,
+    "message": COMMAND_R,
+    "texts": EMBED,
+}
+"""Where a body of no known family may say what a user said."""
 _COUNTS = ("x-amzn-bedrock-input-token-count", "x-amzn-bedrock-output-token-count")
 
 
@@ -64,7 +76,7 @@ class DevelopmentModel:
             case Operation.CONVERSE_STREAM:
                 return UpstreamReply(200, {}, events=self._paced(_converse_events(text, used)))
             case Operation.INVOKE_MODEL:
-                reply = _json(_family_answer(_family(request), text))
+                reply = _json(_family_answer(_family(request), text, request.document))
                 reply.headers = dict(zip(_COUNTS, (str(used.input), str(used.output)), strict=True))
                 return reply
             case _:
@@ -81,7 +93,7 @@ class DevelopmentModel:
                 if needle in said:
                     return answer
             return f"[{WHO}] The script has no answer to this."
-        return f"[{WHO}] You said: {said}"
+        return f"[{WHO}] You said: {said}" if said else f"[{WHO}] You said nothing that it can read."
 
     async def _paced(self, events: list[WireEvent]) -> AsyncIterator[WireEvent]:
         for event in events:
@@ -98,8 +110,11 @@ def last_words(request: UpstreamRequest) -> str:
         document, operation = counted.document, counted.operation
     if operation in (Operation.CONVERSE, Operation.CONVERSE_STREAM):
         return converse.last_user_text(document)
-    slots = body_for(operation, request.model_id).request_slots(document).slots
-    said = [slot.value for slot in slots if slot.origin in (Origin.USER, Origin.UNKNOWN)]
+    family = _family(request)
+    if family is UNKNOWN:
+        family = next((each for member, each in _BY_MEMBER.items() if member in document), UNKNOWN)
+    slots = family.request_slots(document).slots
+    said = [slot.value for slot in slots if slot.origin is Origin.USER and type(slot) is Slot]
     return said[-1] if said else ""
 
 
@@ -140,7 +155,9 @@ def _family(request: UpstreamRequest) -> Family:
     return MESSAGES if "anthropic_version" in request.document else family_for(request.model_id)
 
 
-def _family_answer(family: Family, text: str) -> dict[str, Any]:
+def _family_answer(family: Family, text: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    if family is UNKNOWN and not ("inputText" in asked or "texts" in asked):
+        return {"message": text}
     if family.name.endswith("embeddings") or not family.answers_in_text:
         return _embedding(family.name, text)
     document = family.blocked_response(text)

@@ -33,6 +33,7 @@ def to_openai(document: Mapping[str, Any], model: str, *, stream: bool = False) 
 
 
 def _translated(document: Mapping[str, Any], model: str, *, stream: bool) -> Document:
+    _refuse_unknown(document)
     messages: list[Document] = []
     system = "\n\n".join(
         _plain_text(block, "system") for block in document.get("system") or () if _says(block)
@@ -42,39 +43,107 @@ def _translated(document: Mapping[str, Any], model: str, *, stream: bool) -> Doc
     for index, message in enumerate(document.get("messages") or ()):
         messages.extend(_messages(message, f"messages[{index}]"))
     request: Document = {"model": model, "messages": messages}
-    for name, value in (document.get("inferenceConfig") or {}).items():
-        if name in _SETTINGS:
-            request[_SETTINGS[name]] = value
+    request |= _settings(document.get("inferenceConfig") or {})
     request |= _tools(document.get("toolConfig") or {})
     request |= _output(document.get("outputConfig") or {})
-    # Fields of the model's own go along as they are; the ones above and `stream` are the protocol's.
-    extra = document.get("additionalModelRequestFields") or {}
-    decided = sorted(_DECIDED.intersection(extra))
-    if decided:
-        names = ", ".join(f"`{name}`" for name in decided)
-        raise RequestError(f"{names} cannot be set through `additionalModelRequestFields`")
-    request = {**extra, **request}
+    request |= _service(document)
+    request = {**_extra(document.get("additionalModelRequestFields") or {}), **request}
     request["stream"] = stream
     if stream:
         request["stream_options"] = {"include_usage": True}
     return request
 
 
+_CARRIED = frozenset(
+    {
+        "additionalModelRequestFields",
+        "guardrailConfig",  # the gateway has obeyed it
+        "inferenceConfig",
+        "messages",
+        "outputConfig",
+        "performanceConfig",
+        "requestMetadata",
+        "serviceTier",
+        "system",
+        "toolConfig",
+    }
+)
+_UNCARRIED = ("promptVariables", "additionalModelResponseFieldPaths")
+"""Members of Converse that a chat request has no word for."""
+
 _DECIDED = frozenset(
     {
+        "function_call",
+        "functions",
         "max_completion_tokens",
         "max_tokens",
         "messages",
+        "metadata",
         "model",
         "n",
         "response_format",
+        "service_tier",
+        "stop",
+        "store",
         "stream",
         "stream_options",
+        "temperature",
         "tool_choice",
         "tools",
+        "top_p",
     }
 )
 """What limits, guardrails and transforms have looked at elsewhere in the document."""
+
+_HARMLESS = ({"type": "json_object"}, {"type": "text"})
+"""Forms of an answer that hold no schema."""
+
+_TIERS = frozenset({"default", "priority", "flex"})
+
+
+def _refuse_unknown(document: Mapping[str, Any]) -> None:
+    for name in _UNCARRIED:
+        if document.get(name):
+            raise RequestError(f"`{name}`: this model's server takes no such member")
+    if not _CARRIED.union(_UNCARRIED).issuperset(document):
+        raise RequestError("the request has a member that this model's server takes in no form")
+
+
+def _settings(config: Mapping[str, Any]) -> Document:
+    if not _SETTINGS.keys() >= config.keys():
+        known = ", ".join(f"`{name}`" for name in _SETTINGS)
+        raise RequestError(f"`inferenceConfig`: this model's server takes {known}")
+    return {_SETTINGS[name]: value for name, value in config.items()}
+
+
+def _extra(fields: Mapping[str, Any]) -> Document:
+    """Return the fields of the model's own, which go along as they are."""
+    decided = _DECIDED.intersection(fields)
+    if fields.get("response_format") in _HARMLESS:
+        decided -= {"response_format"}
+    if decided:
+        names = ", ".join(f"`{name}`" for name in sorted(decided))
+        raise RequestError(f"{names} cannot be set through `additionalModelRequestFields`")
+    return dict(fields)
+
+
+def _service(document: Mapping[str, Any]) -> Document:
+    """Translate what is said to the server about the call, not to the model."""
+    translated: Document = {}
+    metadata = document.get("requestMetadata")
+    if metadata:
+        translated["metadata"] = dict(metadata)
+    match document.get("serviceTier"):
+        case None:
+            pass
+        case {"type": str(tier)} if tier in _TIERS:
+            translated["service_tier"] = tier
+        case _:
+            known = ", ".join(f"`{tier}`" for tier in sorted(_TIERS))
+            raise RequestError(f"`serviceTier`: this model's server takes {known}")
+    if document.get("performanceConfig") not in (None, {}, {"latency": "standard"}):
+        raise RequestError("`performanceConfig`: this model's server takes only the latency `standard`")
+    return translated
 
 
 def _messages(message: Mapping[str, Any], path: str) -> list[Document]:
@@ -171,7 +240,10 @@ def _result_text(block: Mapping[str, Any], path: str) -> str:
 
 
 def _tools(config: Mapping[str, Any]) -> Document:
-    tools = [_tool(tool["toolSpec"]) for tool in config.get("tools") or () if "toolSpec" in tool]
+    declared = config.get("tools") or ()
+    if any("systemTool" in tool for tool in declared):
+        raise RequestError("`toolConfig.tools`: this model's server has no such `systemTool`")
+    tools = [_tool(tool["toolSpec"]) for tool in declared if "toolSpec" in tool]
     if not tools:
         return {}
     translated: Document = {"tools": tools}
@@ -191,6 +263,8 @@ def _tool(spec: Mapping[str, Any]) -> Document:
     function: Document = {"name": spec["name"], "parameters": spec["inputSchema"]["json"]}
     if spec.get("description"):
         function["description"] = spec["description"]
+    if "strict" in spec:
+        function["strict"] = spec["strict"]
     return {"type": "function", "function": function}
 
 

@@ -1,7 +1,8 @@
 """A trail in a folder, served as S3 and CloudTrail serve one: for `aws cloudtrail validate-logs`.
 
 Read-only: GetObject, ListObjects(V2) and GetBucketLocation of one bucket, and CloudTrail's ListPublicKeys
-with the key that signed the trail. Nothing is authenticated; it listens on loopback.
+with the key that signed the trail. Nothing is authenticated; it listens on loopback, and answers only
+who asks for that by name: a page in a browser, whose own name may be made to lead here, gets nothing.
 """
 
 import json
@@ -19,6 +20,7 @@ from keepstone.ledger.export.trail import STATE
 
 _TARGET = "CloudTrail_20131101.ListPublicKeys"
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_OURS = frozenset({"127.0.0.1", "localhost", "::1"})
 _MOST_KEYS = 1000
 _MOST_BODY = 64 * 1024
 
@@ -42,6 +44,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
         """Say nothing: paths hold account numbers."""
+
+    def parse_request(self) -> bool:
+        """Read a request's head; refuse one that is meant for another host."""
+        if not super().parse_request():
+            return False
+        hosts = self.headers.get_all("host") or []
+        if len(hosts) == 1 and _name_of(hosts[0]) in _OURS:
+            return True
+        self.close_connection = True
+        self._xml(403, "<Error><Code>AccessDenied</Code><Message>ask for 127.0.0.1</Message></Error>")
+        return False
 
     def do_POST(self) -> None:
         """Answer ListPublicKeys."""
@@ -115,3 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(f"x-amz-meta-{name}", value)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a `Host` header, empty for none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -100,7 +100,67 @@ def test_a_request_becomes(document, member, expected) -> None:
     assert to_openai(document, "m")[member] == expected
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "n", "max_completion_tokens", "stream", "tools"])
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        ({"requestMetadata": {"team": "blue"}}, {"metadata": {"team": "blue"}}),
+        ({"requestMetadata": {}}, {}),
+        ({"serviceTier": {"type": "flex"}}, {"service_tier": "flex"}),
+        ({"performanceConfig": {"latency": "standard"}}, {}),
+        ({"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}, {}),
+        ({"promptVariables": {}, "additionalModelResponseFieldPaths": []}, {}),
+        (
+            {"additionalModelRequestFields": {"response_format": {"type": "json_object"}, "top_k": 1}},
+            {"response_format": {"type": "json_object"}, "top_k": 1},
+        ),
+    ],
+)
+def test_what_is_said_to_the_server_is_carried(member, expected) -> None:
+    plain = to_openai(user({"text": "a"}), "m")
+    assert to_openai({**user({"text": "a"}), **member}, "m") == plain | expected
+
+
+@pytest.mark.parametrize(
+    ("member", "named"),
+    [
+        ({"serviceTier": {"type": "reserved"}}, "`serviceTier`"),
+        ({"serviceTier": "flex"}, "`serviceTier`"),
+        ({"performanceConfig": {"latency": "optimized"}}, "`performanceConfig`"),
+        ({"promptVariables": {"a": {"text": "b"}}}, "`promptVariables`"),
+        ({"additionalModelResponseFieldPaths": ["/a"]}, "`additionalModelResponseFieldPaths`"),
+        ({"inferenceConfig": {"topK": 3}}, "`inferenceConfig`"),
+        ({"toolConfig": {"tools": [{"systemTool": {"name": "s"}}]}}, "`systemTool`"),
+        ({"requestMetadata": "odd"}, "valid"),
+        ({"jane@example.com": 1}, "in no form"),
+        ({"additionalModelRequestFields": {"response_format": {"type": "json_schema"}}}, "response_format"),
+    ],
+)
+def test_what_the_server_has_no_word_for_is_refused(member, named) -> None:
+    with pytest.raises(RequestError, match=named) as refused:
+        to_openai({**user({"text": "a"}), **member}, "m")
+    assert "jane" not in refused.value.message
+
+
+def test_a_strict_tool_stays_strict() -> None:
+    tools = {"toolConfig": {"tools": [{"toolSpec": {**SPEC, "strict": True}}, {"cachePoint": {}}]}}
+    (tool,) = to_openai({**user({"text": "a"}), **tools}, "m")["tools"]
+    assert tool["function"]["strict"] is True
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model",
+        "messages",
+        "n",
+        "max_completion_tokens",
+        "stream",
+        "tools",
+        "temperature",
+        "functions",
+        "stop",
+    ],
+)
 def test_what_was_decided_elsewhere_cannot_be_set_as_a_model_s_own_field(name) -> None:
     with pytest.raises(RequestError, match=f"`{name}` cannot be set"):
         to_openai({**user({"text": "a"}), "additionalModelRequestFields": {name: 1}}, "m")
