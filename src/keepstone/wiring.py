@@ -33,6 +33,7 @@ from keepstone.gateway.copying import Copier, CopyGate
 from keepstone.gateway.identify.callers import Callers
 from keepstone.gateway.identify.certificate import CertificateRules
 from keepstone.gateway.identify.code_flow import SignIn
+from keepstone.gateway.identify.forwarded import Forwarding
 from keepstone.gateway.identify.key_source import KeySource
 from keepstone.gateway.identify.session_pages import SessionPages
 from keepstone.gateway.identify.sessions import Sealer
@@ -498,6 +499,7 @@ def identified(active: Active, cache: KeySourceCache, metrics: Metrics) -> tuple
         {verifier.source.config.issuer: verifier for verifier in verifiers.values()},
         SigV4Verifier(identities.sigv4) if identities.sigv4 else None,
         CertificateRules(identities.mtls) if identities.mtls else None,
+        Forwarding(identities.mtls.forwarded) if identities.mtls and identities.mtls.forwarded else None,
     )
     sign_in = _sign_in(identities.console, verifiers) if identities.console else None
     taken = bool(identities.oidc or identities.sigv4 or identities.mtls)

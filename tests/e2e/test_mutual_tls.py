@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -307,3 +307,71 @@ def _told(gateway: GatewayProcess, what: str, times: int = 1) -> None:
     while gateway.log.read_text().count(what) < times:
         assert time.monotonic() < deadline, gateway.log.read_text()
         time.sleep(0.05)
+
+
+PROXIED = "x-forwarded-client-cert"
+GATE = "spiffe://prod.acme/ns/mesh/sa/gate"
+
+
+@pytest.fixture(scope="module")
+def behind(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, idp: IdentityProvider
+) -> Iterator[GatewayProcess]:
+    """A gateway that believes one proxy of the mesh."""
+    text = POLICY.format(issuer=idp.issuer).replace(
+        "  mtls:\n", f'  mtls:\n    forwarded: {{peers: ["{GATE}"]}}\n'
+    )
+    process = GatewayProcess(tmp_path_factory.mktemp("behind"), text, "--client-ca", str(authority.path))
+    try:
+        yield process.start()
+    finally:
+        process.close()
+
+
+class TestForwarded:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (f"By={GATE};URI={CHAT}", (200, "")),
+            (f'URI=spiffe://prod.acme/nobody,By={GATE};Subject="";URI={CHAT}', (200, "")),
+            (f"URI={CHAT},By={GATE};URI=spiffe://prod.acme/nobody", (403, "credentials_unknown")),
+            (f"URI={CHAT};URI=spiffe://prod.acme/nobody", (403, "credentials_unknown")),
+            (f'URI="{CHAT}', (403, "credentials_unknown")),
+            (None, (403, "credentials_missing")),
+        ],
+    )
+    def test_the_proxy_is_believed_about_its_own_client(
+        self, behind: GatewayProcess, authority: Authority, value: str | None, expected: tuple[int, str]
+    ) -> None:
+        with Connection(behind, authority.issue("gate", uris=(GATE,))) as connection:
+            status, reason, number = connection.call({PROXIED: value} if value else {})
+        assert (status, reason) == expected
+        if status == 200:
+            principal = behind.record(number)["principal"]
+            assert (principal["id"], principal["kind"]) == (CHAT, "mtls")
+
+    def test_a_caller_who_writes_it_is_who_it_is(
+        self, behind: GatewayProcess, mesh: GatewayProcess, authority: Authority
+    ) -> None:
+        forged = {PROXIED: f"By={GATE};URI={CHAT}"}
+        with Connection(behind, authority.issue("other", uris=("spiffe://prod.acme/batch/x",))) as connection:
+            assert connection.call(forged)[:2] == (403, "no_rule_allows")
+        with Connection(behind, None) as connection:
+            assert connection.call(forged)[:2] == (403, "credentials_missing")
+        with Connection(mesh, authority.issue("gate", uris=(GATE,))) as connection:
+            assert connection.call(forged)[:2] == (403, "credentials_unknown"), "off by default"
+
+    def test_a_sidecar_on_this_machine_only_where_it_is_so_written(
+        self, start_plain: Callable[[str], GatewayProcess], idp: IdentityProvider
+    ) -> None:
+        base = POLICY.format(issuer=idp.issuer)
+        headers = {PROXIED: f"URI={CHAT}", "authorization": ""}
+        for more, expected in (("", 403), ("    forwarded: {loopback: true}\n", 200)):
+            gateway = start_plain(base.replace("  mtls:\n", f"  mtls:\n{more}"))
+            assert gateway.post(CALL, BODY, headers)[0] == expected
+
+    @pytest.fixture
+    def start_plain(self, start: Callable[..., GatewayProcess]) -> Callable[[str], GatewayProcess]:
+        """Start a gateway without TLS."""
+        names = iter("ab")
+        return lambda text: start("--plain-http", policy=text, name=next(names))

@@ -13,9 +13,14 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from langchain_aws import ChatBedrockConverse
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import tool
 
-from tests.e2e.conversation import said, user
+from tests.e2e.conversation import EMAIL, said, user
 from tests.e2e.gateway_process import AWS, GatewayProcess, environment
+from tests.simulators.bedrock import BedrockSimulator
+from tests.simulators.behaviour import Behaviour, ToolCall
 
 pytestmark = pytest.mark.xdist_group("e2e-identity")
 
@@ -25,17 +30,19 @@ version: 1
 organisation: {name: Signatures}
 identities:
   roles:
-    application: {allow: [{models: ["keepstone.*"]}]}
+    application: {allow: [{models: ["keepstone.*", "anthropic.*"]}]}
   sigv4: {regions: [us-east-1]}
-upstreams: {dev: {kind: dev}}
-models: [{id: "keepstone.*", upstreams: [dev]}]
+upstreams: {dev: {kind: dev}, remote: {kind: bedrock, region: us-east-1, endpoint_url: "REMOTE"}}
+models: [{id: "keepstone.*", upstreams: [dev]}, {id: "anthropic.*", upstreams: [remote]}]
+guardrails: {default: {pii: {EMAIL: ANONYMIZE}}}
 """
 BODY = json.dumps({"messages": user("hello")}).encode()
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("signatures"), POLICY)
+def signed(tmp_path_factory: pytest.TempPathFactory, _bedrock: BedrockSimulator) -> Iterator[GatewayProcess]:
+    text = POLICY.replace("REMOTE", _bedrock.url)
+    process = GatewayProcess(tmp_path_factory.mktemp("signatures"), text)
     try:
         yield process.start()
     finally:
@@ -85,6 +92,37 @@ class TestClients:
         )
         assert done.returncode == 0, done.stderr
         assert said(json.loads(done.stdout))
+
+    def test_langchain_with_a_tool(
+        self, signed: GatewayProcess, pair: dict[str, str], bedrock: BedrockSimulator
+    ) -> None:
+        """The whole turn: asked for by the model, run by LangChain, its result signed, masked and sent."""
+
+        @tool
+        def weather(city: str) -> str:
+            """Tell the weather of a city."""
+            return f"rain in {city}, says {EMAIL}"
+
+        bedrock.behave(
+            Behaviour(text="I look.", tools=(ToolCall("weather", {"city": "Oslo"}),)),
+            Behaviour(text=f"It rains; write to {EMAIL}."),
+        )
+        with environment(exported(signed, pair)):
+            chat = ChatBedrockConverse(model="anthropic.claude-3-haiku-20240307-v1:0")
+            for client in (chat.client, chat.bedrock_client):
+                signed.closes(client)
+            bound = chat.bind_tools([weather])
+            messages: list[Any] = [HumanMessage("what is the weather in Oslo?")]
+            messages.append(bound.invoke(messages))
+            messages += [weather.invoke(each) for each in messages[-1].tool_calls]
+            answer = bound.invoke(messages)
+        assert isinstance(messages[-1], ToolMessage)
+        assert answer.content == "It rains; write to {EMAIL}."
+        sent = bedrock.requests[-1].body.decode()
+        assert "rain in Oslo, says {EMAIL}" in sent
+        assert '"toolUseId":"tooluse_simulated-1"' in sent.replace(" ", "")
+        kinds = {each["principal"]["kind"] for each in signed.records()[-2:]}
+        assert kinds == {"sigv4"}
 
     def test_another_region(self, signed: GatewayProcess, pair: dict[str, str]) -> None:
         with environment(exported(signed, pair, "eu-west-1")):

@@ -33,7 +33,6 @@ from keepstone.gateway.dialects import (
     take_api_key,
 )
 from keepstone.gateway.identify.callers import MISSING
-from keepstone.gateway.identify.certificate import PEER
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.identify.sigv4 import ALGORITHM, SignedRequest
 from keepstone.gateway.inspection import inspect_request, resolve_guardrails
@@ -90,13 +89,13 @@ def identify(call: Call, stores: Stores) -> Decision | None:
             found = stores.keys.identify(token.decode("latin-1"), now_ns)
         else:
             operation = call.route.operation if call.route else None
-            found = callers.bearer(token, now_ns, call.scope.get(PEER), operation)
+            found = callers.bearer(token, now_ns, callers.peer(call.scope), operation)
     elif callers is None:
         found = NO_BEARER
     elif header.startswith(ALGORITHM):
         found = callers.signer(_signed(call), now_ns, stores.keys)
     else:
-        found = MISSING if header else callers.holder(call.scope.get(PEER), now_ns)
+        found = MISSING if header else callers.holder(callers.peer(call.scope), now_ns)
     if isinstance(found, Principal):
         call.principal = found
         return None

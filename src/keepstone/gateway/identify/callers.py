@@ -4,12 +4,13 @@ One proof is judged, the first that a call carries; a wrong one is never mended 
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from keepstone.core.decision import Decision, ReasonCode
 from keepstone.core.exchange import Operation
 from keepstone.core.principal import Principal
-from keepstone.gateway.identify.certificate import CertificateRules, PeerCertificate
+from keepstone.gateway.identify.certificate import PEER, CertificateRules, PeerCertificate
+from keepstone.gateway.identify.forwarded import Forwarding
 from keepstone.gateway.identify.pending import Pending
 from keepstone.gateway.identify.sigv4 import NeedsBody, SignedRequest, SigV4Verifier
 from keepstone.gateway.identify.tokens import OTHER_ISSUER, UNKNOWN, TokenVerifier, UnknownKeyError, part
@@ -52,20 +53,29 @@ class Callers:
         verifiers: Mapping[str, TokenVerifier],
         sigv4: SigV4Verifier | None,
         certificates: CertificateRules | None,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self._by_issuer = verifiers
         self._sigv4 = sigv4
         self._certificates = certificates
+        self._forwarding = forwarding
 
     @property
     def takes_signatures(self) -> bool:
         """Say whether signed calls are accepted at all."""
         return self._sigv4 is not None
 
+    def peer(self, scope: Mapping[str, Any]) -> PeerCertificate | Decision | None:
+        """Return the certificate that a call comes with: its connection's, or what a believed proxy says."""
+        own: PeerCertificate | None = scope.get(PEER)
+        return own if self._forwarding is None else self._forwarding.peer(scope)
+
     def bearer(
-        self, token: bytes, now_ns: int, peer: PeerCertificate | None, operation: Operation | None
+        self, token: bytes, now_ns: int, peer: PeerCertificate | Decision | None, operation: Operation | None
     ) -> Principal | Decision | Pending:
         """Return who holds a token, by the provider that it says it is from."""
+        if isinstance(peer, Decision):
+            return peer
         claims = part(token, 1)
         if claims is None:
             return UNKNOWN
@@ -95,8 +105,10 @@ class Callers:
             return Pending(NOT_READ)
         return key.principal if refusal is None else refusal
 
-    def holder(self, peer: PeerCertificate | None, now_ns: int) -> Principal | Decision:
+    def holder(self, peer: PeerCertificate | Decision | None, now_ns: int) -> Principal | Decision:
         """Return whom a connection's certificate stands for."""
+        if isinstance(peer, Decision):
+            return peer
         if peer is None or self._certificates is None:
             return MISSING
         if now_ns / 1e9 >= peer.not_after:  # a connection may outlive the certificate that opened it

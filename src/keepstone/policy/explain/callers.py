@@ -20,6 +20,14 @@ def explain_callers(identities: Identities) -> Iterator[str]:
             yield "A signature may leave out the body, which anyone on the way could then change."
     for rule in identities.mtls.rules if identities.mtls else ():
         yield f"{_holder(rule)} holds {listed(rule.roles)}."
+    forwarded = identities.mtls.forwarded if identities.mtls else None
+    if forwarded is not None:
+        believed = [f"the holder of `{each}`" for each in forwarded.peers]
+        believed += ["anything on this machine"] if forwarded.loopback else []
+        yield (
+            f"Whose certificate it was is believed of {listed(believed)}, "
+            "by the last element of `x-forwarded-client-cert`."
+        )
     for each in identities.step_up:
         yield _step_up(each)
     if identities.console is not None:

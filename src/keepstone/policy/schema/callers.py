@@ -102,10 +102,29 @@ class CertificateRule(Closed, frozen=True, kw_only=True):
     data_class: Annotated[DataClassName, Meta(description="the least class that its calls carry")] = "Public"
 
 
+class ForwardedCertificates(Closed, frozen=True, kw_only=True):
+    """Proxies of a mesh that end TLS and say in `x-forwarded-client-cert` whose certificate they verified."""
+
+    peers: Annotated[
+        tuple[SpiffePattern, ...],
+        Meta(description="believe a connection whose own client certificate has one of these SPIFFE ids"),
+    ] = ()
+    loopback: Annotated[
+        bool,
+        Meta(
+            description="believe every connection from this machine without a client certificate: whatever "
+            "runs here can then call as anybody"
+        ),
+    ] = False
+
+
 class MutualTls(Closed, frozen=True, kw_only=True):
-    """Callers known by a client certificate that `keepstone up --client-ca` has verified."""
+    """Callers known by a client certificate, verified by `keepstone up --client-ca` or a named proxy."""
 
     rules: Annotated[tuple[CertificateRule, ...], Meta(min_length=1, description="the first that fits")]
+    forwarded: Annotated[
+        ForwardedCertificates | None, Meta(description="absent: `x-forwarded-client-cert` is never read")
+    ] = None
 
 
 class StepUp(Closed, frozen=True, kw_only=True):

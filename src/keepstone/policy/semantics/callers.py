@@ -47,6 +47,16 @@ def _certificate_rules_name_one_thing(policy: Policy) -> Iterator[Fault]:
             yield Fault((*path, "dns"), "`*` stands for the first label only, as in `*.example.com`")
 
 
+def _forwarding_names_somebody(policy: Policy) -> Iterator[Fault]:
+    forwarded = policy.identities.mtls.forwarded if policy.identities.mtls else None
+    path: Path = ("identities", "mtls", "forwarded")
+    if forwarded is not None and not forwarded.peers and not forwarded.loopback:
+        yield Fault(path, "nobody is believed", "name `peers`, or leave it out")
+    if forwarded is not None and forwarded.loopback:
+        message = "whatever runs on this machine can call as anybody"
+        yield warning((*path, "loopback"), message)
+
+
 def _step_up_can_be_met(policy: Policy) -> Iterator[Fault]:
     for number, rule in enumerate(policy.identities.step_up):
         path: Path = ("identities", "step_up", number)
@@ -102,6 +112,7 @@ CALLER_CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     _providers_are_sound,
     _signatures_are_bounded,
     _certificate_rules_name_one_thing,
+    _forwarding_names_somebody,
     _step_up_can_be_met,
     _sign_in_leads_somewhere,
 )
