@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from keepstone.gateway.identify.certificate import PEER, PeerCertificate, read_certificate
 from keepstone.gateway.intake import WHOLE
-from keepstone.gateway.patience import CONNECTION, Bell
+from keepstone.gateway.patience import CONNECTION, Bell, Gone
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 10.0
@@ -108,6 +108,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
+        self._leave_scopes()
+
+    def _leave_scopes(self) -> None:
+        """Take this connection out of its calls' scopes: a circle would stay until the collector comes by."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        for scope in (self.scope, cycle.scope if cycle is not None else None):
+            if scope is not None and CONNECTION in scope:
+                scope[CONNECTION] = Gone()  # type: ignore[literal-required]
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that has grown too long."""

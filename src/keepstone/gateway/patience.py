@@ -38,6 +38,13 @@ class _Unknown:
     bell: Bell | None = None
 
 
+class Gone:
+    """What is left in a call's scope of a connection that is gone."""
+
+    gone = True
+    bell: Bell | None = None
+
+
 class Watch:
     """The calls of one gateway that wait; it ticks while there are any."""
 

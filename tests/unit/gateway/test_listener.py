@@ -1,10 +1,12 @@
 """What one turn of the event loop writes leaves together, within a bound."""
 
 import asyncio
+import gc
 
 import pytest
+import uvicorn
 
-from keepstone.gateway.listener import GATHER_BYTES, GatheredTransport
+from keepstone.gateway.listener import GATHER_BYTES, BoundedHttp, GatheredTransport
 
 
 class Wire(asyncio.Transport):
@@ -84,3 +86,41 @@ def test_closing_sends_what_is_left_and_aborting_does_not():
 
     assert writing(close) == [b"last"]
     assert writing(abort) == []
+
+
+async def _answer(_scope, _receive, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def _calls(port: int, times: int) -> None:
+    for _ in range(times):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+        await reader.readuntil(b"ok")
+        await reader.readuntil(b"ok")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _left_after(times: int) -> list[BoundedHttp]:
+    config = uvicorn.Config(_answer, http=BoundedHttp, port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    gc.collect()
+    gc.disable()
+    try:
+        await _calls(port, times)
+        await asyncio.sleep(0.1)
+        return [each for each in gc.get_objects() if isinstance(each, BoundedHttp)]
+    finally:
+        gc.enable()
+        server.should_exit = True
+        await serving
+
+
+def test_a_closed_connection_leaves_memory_without_the_collector() -> None:
+    assert asyncio.run(_left_after(10)) == []
