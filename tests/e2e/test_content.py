@@ -264,7 +264,10 @@ def test_expiry_leaves_what_is_held(kept: GatewayProcess) -> None:
     (segment,) = (kept.home / "ledger/content").iterdir()
     assert kept.stop() == 0
     ledger(kept, "hold", "add", "--subject", "customer-4711", "--reason", "case 17")
-    old = ("prune", "--days", "400", "--content-days", "1")
+    short = ("prune", "--content-days", "1", "--policy", str(kept.policy))
+    none = kept.keepstone("ledger", *short, "--ledger", str(kept.home / "ledger"))
+    assert (none.returncode, "the policy keeps content for 30 days" in none.stderr) == (2, True)
+    old = (*short, "--below-policy", "--reason", "order 2026-17")
     assert ledger(kept, *old)["parts"] == "0"  # it is of today
     aged = segment.with_name("2026-01-01" + segment.name[10:])
     segment.rename(aged)
@@ -273,7 +276,11 @@ def test_expiry_leaves_what_is_held(kept: GatewayProcess) -> None:
     aged.rename(segment)
     assert "mine" in ledger(kept, "show", mine, "--content")["request"]
     assert "gone" in refused(kept, "show", others, "--content")
+    ordered, pruned, _ = events(kept)[-3:]
     assert [each["event"] for each in events(kept)][-2:] == ["ledger.pruned", "content.read"]
+    assert ordered["event"] == "ledger.prune_ordered"
+    assert ordered["detail"]["reason"] == "order 2026-17"
+    assert (ordered["detail"]["policy"], pruned["detail"]["content_days"]) == ("content for 30 days", "1")
 
 
 def test_nothing_is_kept_by_default(start: Start, bedrock: BedrockSimulator, openai: OpenAISimulator) -> None:

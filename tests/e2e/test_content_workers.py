@@ -84,7 +84,16 @@ def test_holds_and_pruning_are_for_the_content_of_both(two: GatewayProcess) -> N
     assert ledger(two, "erase", *SUBJECT, "--reason", "asked")["erased"] is False
     for segment in (two.home / "ledger/content").iterdir():
         segment.rename(segment.with_name("2026-01-01" + segment.name[10:]))
-    old = ("prune", "--days", "400", "--content-days", "1")
+    old = (
+        "prune",
+        "--content-days",
+        "1",
+        "--policy",
+        str(two.policy),
+        "--below-policy",
+        "--reason",
+        "case 18",
+    )
     kept = ledger(two, *old)
     assert kept["parts"] == "0"
     assert int(kept["held_parts"]) >= 4
@@ -97,6 +106,7 @@ def test_holds_and_pruning_are_for_the_content_of_both(two: GatewayProcess) -> N
         "hold.added": 1,
         "content.erasure_refused": 1,
         "hold.released": 1,
+        "ledger.prune_ordered": 2,
         "ledger.pruned": 1,
     }
     assert two.verify().returncode == 0

@@ -4,13 +4,21 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from keepstone.cli.on_record import by_option, refuse_other_owner
 from keepstone.cli.output import emit, format_option, talk
-from keepstone.core.errors import UsageError
+from keepstone.core.errors import KeepstoneError, LedgerError, UsageError
 from keepstone.core.exchange import DataClass, Operation
 from keepstone.core.settings import from_environment
+
+if TYPE_CHECKING:
+    from keepstone.policy.compile import CompiledPolicy
+    from keepstone.store.keys import ApiKey, KeyRequest, KeyStore
+
+_MAX_MODELS = 4000
 
 home_option = click.option(
     "--home",
@@ -42,7 +50,11 @@ Examples:
 @click.option("--expires", default="", help="Lifetime, such as `12h` or `30d`.  [default: the policy's]")
 @click.option("--model", "models", multiple=True, help="Narrow the roles to these models; `*` is a wildcard.")
 @click.option(
-    "--operation", "operations", multiple=True, type=click.Choice([each.value for each in Operation])
+    "--operation",
+    "operations",
+    multiple=True,
+    type=click.Choice([each.value for each in Operation]),
+    help="Narrow the roles to these operations; may be repeated.",
 )
 @click.option(
     "--data-class",
@@ -55,32 +67,43 @@ Examples:
     "--sigv4", is_flag=True, help="An access key that signs requests, for clients without bearer tokens."
 )
 @click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="The policy document.")
+@by_option
 @home_option
 @database_option
 @format_option
 def create(
-    name: str,
-    roles: tuple[str, ...],
     expires: str,
-    models: tuple[str, ...],
-    operations: tuple[str, ...],
-    data_class: str,
-    sigv4: bool,
     policy_file: Path | None,
+    by: str,
     home: Path | None,
     database: str | None,
     output_format: str,
+    **wanted: Any,
 ) -> None:
-    """Create a key and print it, once: it cannot be shown again."""
+    """Create a key, put that on record, and print it, once: it cannot be shown again."""
+    from keepstone.cli.key_record import create_on_record
+    from keepstone.cli.on_record import made_key
     from keepstone.policy.compile import compile_policy
-    from keepstone.policy.duration import parse_duration
     from keepstone.policy.load import load
-    from keepstone.store.access_keys import AccessKeySecrets, access_key_of
+    from keepstone.store.access_keys import AccessKeySecrets
     from keepstone.store.engine import open_database
-    from keepstone.store.keys import KeyRequest, KeyStore
+    from keepstone.store.keys import KeyStore
 
     settings = from_environment()
     policy = compile_policy(load(policy_file or settings.policy, settings.environment))
+    request = _request(policy, expires, wanted)
+    place, ledger_key = made_key(home or settings.home)
+    store = KeyStore(open_database(_database(home, database)), AccessKeySecrets(place.keys))
+    key, token = create_on_record(store, request, place, ledger_key, by)
+    _show(key, token, output_format)
+
+
+def _request(policy: "CompiledPolicy", expires: str, wanted: dict[str, Any]) -> "KeyRequest":
+    """Return what is asked for; raise `UsageError` for what the policy does not have or allow."""
+    from keepstone.policy.duration import parse_duration
+    from keepstone.store.keys import KeyRequest
+
+    name, roles, models = wanted["name"], wanted["roles"], wanted["models"]
     known = policy.document.identities.roles
     for role in roles:
         if role not in known:
@@ -88,37 +111,41 @@ def create(
     try:
         lifetime = parse_duration(expires) if expires else policy.keys.default_lifetime_ns
     except ValueError as error:
-        raise UsageError(f"`--expires`: {error}") from error
+        raise UsageError(f"`--expires`: {error}", hint="such as `12h` or `30d`") from error
     if lifetime > policy.keys.max_lifetime_ns:
         longest = policy.document.identities.keys.max_lifetime
         raise UsageError(f"`--expires` is longer than the policy's `identities.keys.max_lifetime`, {longest}")
     if not name.isprintable() or not 0 < len(name) <= 100:
         raise UsageError("`--name` is not 1 to 100 printable characters")
-    if sigv4 and policy.document.identities.sigv4 is None:
+    if sum(map(len, models)) > _MAX_MODELS:
+        raise UsageError(f"`--model` has more than {_MAX_MODELS} characters in all", hint="use `*`")
+    if wanted["sigv4"] and policy.document.identities.sigv4 is None:
         raise UsageError("the policy accepts no signed calls", hint="add `sigv4: {}` to its `identities`")
-    now, folder = time.time_ns(), home or settings.home
-    request = KeyRequest(
+    return KeyRequest(
         name,
         roles,
-        now + lifetime,
+        time.time_ns() + lifetime,
         models,
-        operations,
-        DataClass.parse(data_class),
-        "sigv4" if sigv4 else "bearer",
+        wanted["operations"],
+        DataClass.parse(wanted["data_class"]),
+        "sigv4" if wanted["sigv4"] else "bearer",
     )
-    store = KeyStore(open_database(_database(home, database)), AccessKeySecrets(folder / "keys"))
-    key, token = store.create(request, now)
-    shown = (
-        {"access_key_id": access_key_of(key.id), "secret_access_key": token} if sigv4 else {"token": token}
-    )
+
+
+def _show(key: "ApiKey", token: str, output_format: str) -> None:
+    """Print a new key: the only time that anybody can."""
+    from keepstone.store.access_keys import access_key_of
+
+    shown = {"token": token}
+    exports = {"AWS_BEARER_TOKEN_BEDROCK": token}
+    if key.kind == "sigv4":
+        shown = {"access_key_id": access_key_of(key.id), "secret_access_key": token}
+        exports = {"AWS_ACCESS_KEY_ID": access_key_of(key.id), "AWS_SECRET_ACCESS_KEY": token}
     if output_format == "json":
         emit({"id": key.id, "name": key.name, **shown, "expires": _date(key.expires_ns)}, output_format)
         return
-    if sigv4:
-        click.echo(f"export AWS_ACCESS_KEY_ID={shown['access_key_id']}")
-        click.echo(f"export AWS_SECRET_ACCESS_KEY={token}")
-    else:
-        click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
+    for name, value in exports.items():
+        click.echo(f"export {name}={value}")
     talk(f"key `{key.id}` for `{key.name}` is good until {_date(key.expires_ns)}; it is not shown again")
 
 
@@ -128,14 +155,8 @@ def create(
 @format_option
 def list_keys(home: Path | None, database: str | None, output_format: str) -> None:
     """List all keys and what they are good for; never the keys themselves."""
-    from keepstone.store.engine import open_database
-    from keepstone.store.keys import KeyStore
-
     now = time.time_ns()
-    target = _database(home, database)
-    if isinstance(target, Path) and not target.exists():
-        raise UsageError(f"there is no `{target}`", hint="name the gateway's folder with `--home`")
-    store = KeyStore(open_database(target))
+    store = _existing(home, database)
     rows = [
         {
             "id": key.id,
@@ -157,18 +178,39 @@ def list_keys(home: Path | None, database: str | None, output_format: str) -> No
 
 @keys.command(epilog="Example: `keepstone keys revoke 3f9c2a7b10de`")
 @click.argument("key_id")
+@by_option
 @home_option
 @database_option
-def revoke(key_id: str, home: Path | None, database: str | None) -> None:
-    """Revoke a key; running gateways refuse it from their next call on."""
-    from keepstone.store.engine import open_database
-    from keepstone.store.keys import KeyStore
+def revoke(key_id: str, by: str, home: Path | None, database: str | None) -> None:
+    """Revoke a key; running gateways refuse it from their next call on, and it is put on record."""
+    from keepstone.cli.key_record import revoked
+    from keepstone.cli.on_record import made_key, put_on_record
 
-    store = KeyStore(open_database(_database(home, database)))
+    store = _existing(home, database)
+    folder = home or from_environment().home
+    refuse_other_owner(folder)
     key = store.revoke(key_id, time.time_ns())
     if key is None:
         raise UsageError("there is no key of this id", hint="`keepstone keys list` shows the ids")
+    try:
+        put_on_record(*made_key(folder), revoked(key, by))
+    except KeepstoneError as error:
+        raise LedgerError(
+            f"key `{key.id}` is revoked, but that is not on record: {error.message}",
+            hint=error.hint or "run the command again when the ledger can be written",
+        ) from error
     talk(f"key `{key.id}` for `{key.name}` is revoked since {_date(key.revoked_ns or 0)}")
+
+
+def _existing(home: Path | None, database: str | None) -> "KeyStore":
+    """Open the keys of a gateway; raise `UsageError` where none has ever been."""
+    from keepstone.store.engine import open_database
+    from keepstone.store.keys import KeyStore
+
+    target = _database(home, database)
+    if isinstance(target, Path) and not target.exists():
+        raise UsageError(f"there is no `{target}`", hint="name the gateway's folder with `--home`")
+    return KeyStore(open_database(target))
 
 
 def _database(home: Path | None, database: str | None) -> Path | str:

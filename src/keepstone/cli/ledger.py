@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 # Imports of the ledger stand inside the commands: `keepstone --help` must not wait for cryptography.
 
 _FINDINGS = 1
-_COLUMNS = ("index", "time", "kind", "id", "principal", "operation", "model", "outcome", "reason", "status")
+_COLUMNS = ("index", "time", "id", "what", "principal", "about", "outcome")
+_SHORTENED = ("what", "principal", "about", "outcome")
+_SHORT_ID = 8
+_LATER = ("by", "expires", "os_user")
+"""What of an event's detail comes last, where the line may be cut."""
 
 
 def _require_reason(reason: str | None) -> None:
@@ -86,7 +90,11 @@ def show(
     policy_file: Path | None,
     output_format: str,
 ) -> int:
-    """Show the newest records, or one by its request id or index; content only if it is asked for."""
+    """Show the newest records, or one by its request id or index; content only if it is asked for.
+
+    The beginning of an id is enough if it is one call's. `about` is the model of a call, the detail of an
+    event.
+    """
     from keepstone.ledger.whole import WholeReader
 
     _require(directory)
@@ -109,7 +117,7 @@ def show(
             rows.append(_row(index, record) if output_format == "json" else _line(index, record))
             if len(rows) == last:
                 break
-    emit(rows[::-1], output_format, columns=_COLUMNS)
+    emit(rows[::-1], output_format, columns=_COLUMNS, fit=_SHORTENED)
     if not rows and (principal or outcome or reason):
         talk("no record is like that")
     return 0
@@ -191,11 +199,27 @@ def _locate(reader: "WholeReader", which: str) -> "list[Address]":
     found: list[Address] = [index for index, _ in reader.find(which)]
     if not found and reader.holds(which):
         found = [int(which) if which.isdecimal() else which]
+    if not found and len(which) >= _SHORT_ID:
+        found = _by_beginning(reader, which)
     if not found:
         raise UsageError(
             f"no record `{which}` in `{reader.directory}`", hint=f"it holds `{reader.size}` records"
         )
     return found
+
+
+def _by_beginning(reader: "WholeReader", which: str) -> "list[Address]":
+    """Return the addresses of the one call whose id begins so; raise `UsageError` when there are several."""
+    needle = f'"id":"{which}'.encode()
+    found = [
+        (record.id, index)
+        for index, record in _decoded((index, data) for index, data in reader.entries() if needle in data)
+        if record.id.startswith(which)
+    ]
+    several = sorted({identity for identity, _ in found})
+    if len(several) > 1:
+        raise UsageError(f"several calls begin with `{which}`", hint=f"such as {', '.join(several[:3])}")
+    return [index for _, index in found]
 
 
 def _decoded(entries: "Iterable[tuple[Address, bytes]]") -> "Iterator[tuple[Address, ExchangeRecord]]":
@@ -227,15 +251,14 @@ def _row(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
 
 
 def _line(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
+    part = f" {record.kind}" if record.kind in ("opened", "closed") else ""
+    reason = record.reasons[0].code if record.reasons else ""
     return {
         "index": index,
-        "time": record.time,
-        "kind": record.event or record.kind,
-        "id": record.id,
+        "time": record.time[:19].replace("T", " "),
+        "id": record.id[:_SHORT_ID],
+        "what": record.event or f"{record.operation}{part}",
         "principal": record.principal.id,
-        "operation": record.operation,
-        "model": record.model,
-        "outcome": record.outcome,
-        "reason": record.reasons[0].code if record.reasons else "",
-        "status": record.status or "",
+        "about": record.model or dict(sorted(record.detail.items(), key=lambda each: each[0] in _LATER)),
+        "outcome": record.outcome if reason in ("", "allowed") else f"{record.outcome} {reason}",
     }

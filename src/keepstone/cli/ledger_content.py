@@ -1,12 +1,20 @@
 """`keepstone ledger erase`, `ledger prune`, and the reading of kept content."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepstone.cli.on_record import by_option, ledger_option, opened_key, put_on_record, reason_option
+from keepstone.cli.on_record import (
+    bounded_text,
+    by_option,
+    ledger_option,
+    opened_key,
+    put_on_record,
+    reason_option,
+)
 from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import LedgerError, UsageError
 from keepstone.core.settings import from_environment
@@ -16,6 +24,11 @@ if TYPE_CHECKING:
     from keepstone.policy.schema.record import Retention
 
 _FINDINGS = 1
+_UNKNOWN = 3
+_NO_KEY = {
+    True: "no key is kept for this subject any more: what records name of it cannot be read",
+    False: "no key is kept for this subject, and no record names it: it may be mistyped or never had content",
+}
 
 
 policy_option = click.option(
@@ -33,7 +46,8 @@ Example:
   keepstone ledger erase --subject key:3eb71e41e977 --reason "contract ended"
 
 \b
-Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage."""
+Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage, 3 nothing was erased, for
+no key is kept and no record names the subject: it may be mistyped, or never had content."""
 )
 @click.option("--subject", required=True, help="As the calls named it; `key:<id>` for a key's.")
 @reason_option
@@ -46,7 +60,7 @@ def erase(subject: str, reason: str, by: str, directory: Path, output_format: st
     A running gateway obeys at once; what the subject says later is kept under a new key.
     """
     from keepstone.ledger.notices import ERASED, Notice
-    from keepstone.ledger.retention import hold_on_subject
+    from keepstone.ledger.retention import hold_on_subject, names_subject
     from keepstone.ledger.subject_keys import key_id
 
     settings, key = opened_key(directory)
@@ -58,54 +72,95 @@ def erase(subject: str, reason: str, by: str, directory: Path, output_format: st
         emit({"erased": False, "subject": hashed, "hold": hold.id, "because": hold.reason}, output_format)
         return _FINDINGS
     which = key_id(settings.subjects, hashed)
-    if not which:
-        talk("no content is kept under a key of this subject")
-    put_on_record(settings, key, Notice(ERASED, {**detail, "key": which}))
-    emit({"erased": bool(which), "subject": hashed, "key": which}, output_format)
-    return 0
+    if which:
+        put_on_record(settings, key, Notice(ERASED, {**detail, "key": which}))
+        emit({"erased": True, "subject": hashed, "key": which}, output_format)
+        return 0
+    known = names_subject(directory, hashed)
+    emit({"erased": False, "subject": hashed, "key": "", "because": _NO_KEY[known]}, output_format)
+    if not known:
+        talk("hint: a subject is written as the calls named it; `principal:NAME` for a caller")
+    return 0 if known else _UNKNOWN
 
 
 @click.command(
     epilog="""\b
 Example:
   keepstone ledger prune --dry-run
-  keepstone ledger prune --days 30 --content-days 7"""
+  keepstone ledger prune --days 500 --content-days 60
+  keepstone ledger prune --days 30 --below-policy --reason "order of the court, 2026-17"
+
+\b
+Exit status: 0 done, 2 usage, such as fewer days than the policy keeps."""
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @click.option("--days", type=click.IntRange(1), help="Age of records.  [default: the policy's]")
 @click.option("--content-days", type=click.IntRange(1), help="Age of content.  [default: the policy's]")
+@click.option("--below-policy", is_flag=True, help="Remove what the policy still keeps; needs `--reason`.")
+@click.option("--reason", callback=bounded_text, help="Why below the policy; stands in the record.")
 @policy_option
 @by_option
 @ledger_option
 @format_option
 def prune(
     dry_run: bool,
-    days: int | None,
-    content_days: int | None,
     policy_file: Path | None,
     by: str,
     directory: Path,
     output_format: str,
+    **wanted: Any,
 ) -> int:
     """Remove records and kept content that are older than the policy's retention.
 
     A running gateway may go on. Hashes of removed records stay, so the log verifies and says how many are
-    gone. What a legal hold covers stays.
+    gone. What a legal hold covers stays. Fewer days than the policy's are refused without `--below-policy`.
     """
     from keepstone.ledger.notices import Notice
     from keepstone.ledger.retention import remove_old
 
     settings, key = opened_key(directory)
-    if days is None or content_days is None:
-        bounds = _retention(policy_file)
-        days, content_days = days or bounds.ledger_days, content_days or bounds.content_days
-    removed = remove_old(directory, key, datetime.now(UTC), (days, content_days), dry_run=dry_run)
+    bounds = _bounds(_retention(policy_file), wanted, dry_run=dry_run)
+    detail = {"days": str(bounds.days), "content_days": str(bounds.content_days), "by": by}
+    if bounds.below and not dry_run:  # what is out of the ordinary is on record before it is done
+        order = {**detail, "policy": bounds.below, "reason": wanted["reason"]}
+        put_on_record(settings, key, Notice("ledger.prune_ordered", order))
+    days = (bounds.days, bounds.content_days)
+    removed = remove_old(directory, key, datetime.now(UTC), days, dry_run=dry_run)
     if not dry_run and (removed.records or removed.parts):
-        put_on_record(settings, key, Notice("ledger.pruned", {**removed.detail, "by": by}))
+        put_on_record(settings, key, Notice("ledger.pruned", {**removed.detail, **detail}))
     if dry_run:
         talk("nothing was removed: this says what would be")
+        if bounds.below:
+            talk(f"the policy keeps {bounds.below}: removing it takes `--below-policy` and `--reason`")
     emit(removed.detail, output_format)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """For how many days is kept; `below` says what of the policy that falls short of, if it does."""
+
+    days: int
+    content_days: int
+    below: str
+
+
+def _bounds(policy: "Retention", wanted: dict[str, Any], *, dry_run: bool) -> _Bounds:
+    """Return what is asked for; raise `UsageError` for less than the policy keeps, unless that is ordered."""
+    days = wanted["days"] or policy.ledger_days
+    content_days = wanted["content_days"] or policy.content_days
+    short = []
+    if days < policy.ledger_days:
+        short.append(f"records for {policy.ledger_days} days")
+    if content_days < policy.content_days:
+        short.append(f"content for {policy.content_days} days")
+    below = " and ".join(short)
+    if below and not dry_run and not wanted["below_policy"]:
+        hint = "change `retention` of the policy, or give `--below-policy` and `--reason`, which is recorded"
+        raise UsageError(f"the policy keeps {below}", hint=hint)
+    if below and not dry_run and not wanted["reason"]:
+        raise UsageError("`--below-policy` needs `--reason`", hint="it stands in the record")
+    return _Bounds(days, content_days, below)
 
 
 def _retention(policy_file: Path | None) -> "Retention":

@@ -63,7 +63,7 @@ def list_holds(directory: Path, output_format: str) -> int:
 
     opened_key(directory)
     found = holds.in_force(directory)
-    emit([{"id": each.id, **_detail(each), "time": each.time} for each in found], output_format)
+    emit(found, output_format)
     if not found:
         talk("no hold is in force")
     return 0

@@ -1,8 +1,10 @@
 """Puts on record what a command does: by the gateway that writes the ledger, else by opening it here."""
 
+import os
+import pwd
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _WAIT_S = 10.0
 _LOOK_S = 0.1
+_MAX_TEXT = 1000
 
 ledger_option = click.option(
     "--ledger",
@@ -26,8 +29,34 @@ ledger_option = click.option(
     show_default=True,
     help="Folder of the ledger; its keys lie in `keys` beside it.",
 )
-by_option = click.option("--by", default=getuser, show_default="your login name", help="Who orders it.")
-reason_option = click.option("--reason", required=True, help="Why; stands in the record, so name nobody.")
+
+
+def login_name() -> str:
+    """Return the name of the operating system's user; its number where it has no name, as in containers."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def bounded_text(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a text that does not fit a record; the callback of options that stand in one."""
+    if value is not None and (not value.strip() or len(value) > _MAX_TEXT):
+        name = parameter.opts[0]
+        raise UsageError(f"`{name}` has {len(value)} characters, expected 1 to {_MAX_TEXT}")
+    return value
+
+
+by_option = click.option(
+    "--by",
+    default=login_name,
+    show_default="your login name",
+    callback=bounded_text,
+    help="Who orders it.",
+)
+reason_option = click.option(
+    "--reason", required=True, callback=bounded_text, help="Why; stands in the record, so name nobody."
+)
 
 
 def opened_key(directory: Path) -> "tuple[Settings, LedgerKey]":
@@ -37,7 +66,40 @@ def opened_key(directory: Path) -> "tuple[Settings, LedgerKey]":
     if not (directory / "checkpoint").exists():
         raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
     settings = Settings(home=directory.parent)
+    refuse_other_owner(directory)
     return settings, LedgerKey.load(settings.keys)
+
+
+def made_key(home: Path) -> "tuple[Settings, LedgerKey]":
+    """Return the settings and the key of a home's ledger, which is new if the home is."""
+    from keepstone.ledger.key import LedgerKey
+
+    settings = Settings(home=home)
+    for folder in (home, settings.ledger):
+        refuse_other_owner(folder)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return settings, LedgerKey.load_or_create(settings.keys)
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        raise UsageError(
+            f"`{home}` cannot be used: {reason}", hint="`--home` names another folder"
+        ) from error
+
+
+def refuse_other_owner(folder: Path) -> None:
+    """Refuse to work as root on another user's state: its files would become root's, and the gateway stop."""
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        hint = f"run it as that user: `sudo -u {name} keepstone ...`"
+        raise UsageError(f"`{folder}` belongs to `{name}`, and you are root", hint=hint)
 
 
 def put_on_record(settings: Settings, key: "LedgerKey", notice: "Notice") -> None:
@@ -54,6 +116,20 @@ def put_on_record(settings: Settings, key: "LedgerKey", notice: "Notice") -> Non
                 hint="the gateway that holds the ledger does not write; it is recorded when one does",
             )
         time.sleep(_LOOK_S)
+
+
+async def recorded(path: Path, push: Callable[[], Awaitable[object]]) -> None:
+    """Wait until a running gateway has recorded a notice; `push` lets it do so at once where it can."""
+    import asyncio
+
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        await push()
+        if not path.exists():  # noqa: ASYNC240 - a look at the inode cache
+            return
+        if time.monotonic() > deadline:
+            raise LedgerError("the gateway did not record it in time", hint="its log says why")
+        await asyncio.sleep(0.02)
 
 
 def _record_here(settings: Settings, key: "LedgerKey") -> bool:

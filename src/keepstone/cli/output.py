@@ -6,7 +6,8 @@ Text from files and the network loses its control characters before it reaches a
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from shutil import get_terminal_size
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,9 @@ from keepstone.core.errors import KeepstoneError, PolicyError, UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NO_WRAP = 100_000
+_PIPE_WIDTH = 120
+_LEAST_WIDTH = 8
+_GAP = 3  # what the table puts between two columns
 
 
 def format_option(command: _Command) -> _Command:
@@ -30,19 +34,25 @@ def format_option(command: _Command) -> _Command:
     return option(command)
 
 
-def emit(result: object, output_format: str = "table", *, columns: Sequence[str] = ()) -> None:
+def emit(
+    result: object, output_format: str = "table", *, columns: Sequence[str] = (), fit: Sequence[str] = ()
+) -> None:
     """Print a result on stdout.
 
     `result` is a sequence of rows (maps or dataclasses), or one such object. JSON prints it whole; a table
-    prints `columns`, by default all fields of the first row, with `_` as a space in the heading.
+    prints `columns`, by default all fields of the first row, with `_` as a space in the heading. Of one
+    object it prints a line for each field, however deep. Cells of the columns `fit` are shortened until a row
+    fits the terminal, or 120 characters.
     """
     plain = _plain(result)
     if output_format == "json":
         click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
         return
     if isinstance(plain, Mapping):
-        plain = [{"field": name, "value": value} for name, value in plain.items()]
+        plain = list(_fields(plain))
         columns = ()
+    if plain and fit:
+        plain = _fitted(plain, columns or tuple(plain[0]), fit)
     if plain:
         _table(plain, columns or tuple(plain[0]))
 
@@ -97,6 +107,39 @@ def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None
     click.echo("\n".join(line.rstrip() for line in printed.get().rstrip().split("\n")))
 
 
+def _fields(value: Mapping[str, object], head: str = "") -> Iterator[dict[str, object]]:
+    """Yield a row for each field; what lies deeper has the names of all above it."""
+    for name, each in value.items():
+        label = f"{head} {name}".strip().replace("_", " ")
+        match each:
+            case Mapping():
+                yield from _fields(each, label)
+            case [Mapping(), *_]:
+                yield from ({"field": label, "value": inner} for inner in each)
+            case _:
+                yield {"field": label, "value": each}
+
+
+def _fitted(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], fit: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return the cells as text, those of the widest columns of `fit` cut so that a line is not too long."""
+    cells = [{name: _cell(row.get(name, "")) for name in columns} for row in rows]
+    widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
+    terminal = sys.stdout.isatty()
+    room = (get_terminal_size().columns if terminal else _PIPE_WIDTH) - _GAP * (len(columns) - 1)
+    while sum(widths.values()) > room:
+        widest = max(fit, key=lambda name: widths[name])
+        if widths[widest] <= _LEAST_WIDTH:
+            break
+        widths[widest] -= 1
+    return [{name: _cut(text, widths[name]) for name, text in row.items()} for row in cells]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def _cell(value: object) -> str:
     match value:
         case None:
@@ -104,7 +147,9 @@ def _cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(str(each) for each in value)
+            return ", ".join(_cell(each) for each in value)
+        case Mapping():
+            return ", ".join(f"{name}: {_cell(each)}" for name, each in value.items())
         case _:
             return str(value)
 

@@ -173,6 +173,7 @@ class Serving:
 
     service: Service
     server: _Server
+    failure: Exception | None = None
     _farewell: "asyncio.Task[None] | None" = None
 
     def leave(self) -> None:
@@ -256,6 +257,8 @@ async def serve_until_told(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await service.close()
+    if serving.failure is not None:
+        raise serving.failure
     return serving
 
 
@@ -281,7 +284,11 @@ async def _open(settings: Settings, policy: CompiledPolicy, patience: float) -> 
 async def _announce(serving: Serving, ready: Ready) -> None:
     while not serving.server.started:  # noqa: ASYNC110 - uvicorn has a flag and no event
         await asyncio.sleep(0.005)
-    await ready(serving)
+    try:
+        await ready(serving)
+    except Exception as error:  # noqa: BLE001 - a start that fails half-way is no start; `serve` says why
+        serving.failure = error
+        serving.stop()
 
 
 async def _watch(

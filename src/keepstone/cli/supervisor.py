@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from keepstone.cli.control import Answer, Ask, Failed, Hello, Leave, Link, Ready, Report, as_text
@@ -75,7 +75,7 @@ class Supervisor:
         self._rolling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, ready: Callable[[Ready], None]) -> None:
+    async def run(self, ready: Callable[[Ready], Awaitable[None]]) -> None:
         """Start all workers, call `ready` once all take calls, and serve until a signal has ended them."""
         make_folder(self._settings.ledger / SHARDS)
         self._view = current(self._settings.ledger, self._key)
@@ -84,7 +84,7 @@ class Supervisor:
             first = [await self._start(number) for number in range(len(self._listeners))]
             told = [await self._until_ready(worker) for worker in first]
             keeping = asyncio.create_task(self._keep_view())
-            ready(told[0])
+            await ready(told[0])
             await asyncio.gather(*(self._mind(worker.number, worker) for worker in first))
             keeping.cancel()
         finally:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from keepstone.core.settings import MAX_DRAIN_S, MAX_WORKERS, Settings, from_env
 if TYPE_CHECKING:
     from socket import socket
 
+    from keepstone.cli.control import Ready
+    from keepstone.cli.first_key import FirstKey
     from keepstone.cli.server import Serving
     from keepstone.gateway.tls import TlsFiles
     from keepstone.policy.compile import CompiledPolicy
 
-Told = Callable[[str, str, str], None]
-"""Takes the policy's hash, a sentence about the record, and what was repaired."""
+Told = Callable[["FirstKey | None", str, str, str], None]
+"""Takes the first key, the policy's hash, a sentence about the record, and what was repaired."""
 
 
 @click.command(
@@ -113,36 +116,53 @@ def up(
             f"no policy yet: wrote `{settings.policy}` for the development model (`keepstone init` asks more)"
         )
     policy = read_policy(settings)
-    listeners = _listeners(settings)
-    token = _first_key(settings, tuple(policy.document.identities.roles), policy.keys.default_lifetime_ns)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     if plain_http and (client_ca or tls_min):
         raise UsageError("`--plain-http` goes with neither `--client-ca` nor `--tls-min`")
+    listeners = _listeners(settings)
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     tls = None
     if not plain_http:
         files = _certificate(settings, tls_cert, tls_key)
         tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
     url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
 
-    def ready(policy_hash: str, record: str, repaired: str) -> None:
-        click.echo(f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}")
-        if token:
-            click.echo(f"export AWS_BEARER_TOKEN_BEDROCK={token}")
-        else:
-            talk("keys exist already and are not shown again; `keepstone keys create` makes another")
-        if tls and tls.bundle:
-            click.echo(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
-        if not os.environ.get("AWS_DEFAULT_REGION") and not os.environ.get("AWS_REGION"):
-            talk("SDKs want a region, whatever it is: export AWS_DEFAULT_REGION=us-east-1")
-        if repaired:
-            talk(f"ledger: {repaired}")
-        talk(f"policy {policy_hash[:19]} is in force, record {record}")
-        talk("ready; stop with Ctrl-C")
+    def ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
+        _print_exports(url, first, tls)
+        with suppress(OSError):  # nobody reads: serve on
+            _talk_ready(first, policy_hash, record, repaired)
 
     if settings.workers == 1:
         _serve_alone(settings, policy, listeners[0], tls, ready)
     else:
         _serve_together(settings, policy, listeners, tls, ready)
+
+
+def _print_exports(url: str, first: "FirstKey | None", tls: "TlsFiles | None") -> None:
+    """Print what a client needs, all at once; a key that could not be shown is revoked."""
+    lines = [f"export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}"]
+    if first is not None:
+        lines.append(f"export AWS_BEARER_TOKEN_BEDROCK={first.token}")
+    if tls and tls.bundle:
+        lines.append(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
+    try:
+        click.echo("\n".join(lines))
+    except OSError:
+        if first is not None:
+            first.take_back()
+        with suppress(OSError):
+            talk("the first key could not be shown and is revoked: `keepstone keys create` makes another")
+
+
+def _talk_ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
+    """Tell the person at the terminal what has begun."""
+    if first is None:
+        talk("keys exist already and are not shown again; `keepstone keys create` makes another")
+    if not os.environ.get("AWS_DEFAULT_REGION") and not os.environ.get("AWS_REGION"):
+        talk("SDKs want a region, whatever it is: export AWS_DEFAULT_REGION=us-east-1")
+    if repaired:
+        talk(f"ledger: {repaired}")
+    talk(f"policy {policy_hash[:19]} is in force, record {record}")
+    talk("ready; stop with Ctrl-C")
 
 
 def _listeners(settings: Settings) -> "list[socket]":
@@ -159,11 +179,13 @@ def _serve_alone(
     settings: Settings, policy: "CompiledPolicy", listener: "socket", tls: "TlsFiles | None", told: Told
 ) -> None:
     """Serve in this process."""
+    from keepstone.cli.first_key import first_key
     from keepstone.cli.server import serve
 
     async def ready(serving: "Serving") -> None:
         service = serving.service
-        told(service.gateway.active.policy.hash, service.recorder_summary, service.ledger.repaired)
+        first = await first_key(settings, policy, service.take_notices)
+        told(first, service.gateway.active.policy.hash, service.recorder_summary, service.ledger.repaired)
 
     serve(settings, policy, listener, tls=tls, ready=ready)
 
@@ -178,8 +200,14 @@ def _serve_together(
     """Serve in several processes, of which this is the parent."""
     import asyncio
 
+    from keepstone.cli.first_key import first_key
     from keepstone.cli.server import log_to_stderr
     from keepstone.cli.supervisor import Supervisor
+
+    async def ready(worker: "Ready") -> None:
+        # The workers look for notices by themselves; this process has no ledger.
+        first = await first_key(settings, policy, _nothing)
+        told(first, worker.policy, worker.summary, worker.repaired)
 
     log_to_stderr(settings.log_level)
     for listener in listeners:
@@ -188,7 +216,11 @@ def _serve_together(
         hint = "KEEPSTONE_RATES names a store that they share"
         talk(f"limits are counted by each of the {settings.workers} workers alone; {hint}")
     supervisor = Supervisor(settings, listeners, tls)
-    asyncio.run(supervisor.run(lambda first: told(first.policy, first.summary, first.repaired)))
+    asyncio.run(supervisor.run(ready))
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _certificate(settings: Settings, certificate: Path | None, key: Path | None) -> "TlsFiles":
@@ -217,18 +249,3 @@ def _with_clients(files: "TlsFiles", client_ca: Path | None, wanted: str | None)
     if not client_ca.is_file():
         raise UsageError(f"there is no file `{client_ca}`")
     return replace(files, client_ca=client_ca, clients=wanted or "optional")
-
-
-def _first_key(settings: Settings, roles: tuple[str, ...], lifetime_ns: int) -> str:
-    """Create a key with the policy's first role if there is none yet, and return its token."""
-    import time
-
-    from keepstone.store.engine import open_database
-    from keepstone.store.keys import KeyRequest, KeyStore
-
-    store = KeyStore(open_database(settings.database))
-    if store.all():
-        return ""
-    now = time.time_ns()
-    _, token = store.create(KeyRequest("first-key", roles[:1], now + lifetime_ns), now)
-    return token

@@ -21,6 +21,8 @@ from keepstone.ledger.subject_keys import destroy
 
 NOTICES = "notices"
 ERASED = "content.erased"
+MAX_NOTICE = 32 << 10
+"""Bytes; with what else stands in a record it must fit into an entry, or nobody could ever record it."""
 EVENTS = frozenset(
     {
         ERASED,
@@ -29,6 +31,9 @@ EVENTS = frozenset(
         "content.expired",
         "hold.added",
         "hold.released",
+        "key.created",
+        "key.revoked",
+        "ledger.prune_ordered",
         "ledger.pruned",
     }
 )
@@ -46,10 +51,13 @@ _decoder = msgspec.json.Decoder(Notice)
 
 def leave(ledger: Path, notice: Notice) -> Path:
     """Write a notice durably and return its file, which is gone when it is on record."""
+    data = msgspec.json.encode(notice)
+    if len(data) > MAX_NOTICE:
+        raise LedgerError("what would be recorded is too long", hint=f"expected at most `{MAX_NOTICE}` bytes")
     path = ledger / NOTICES / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
     try:
         make_folder(path.parent)
-        Disk().place(path, msgspec.json.encode(notice), path.parent)
+        Disk().place(path, data, path.parent)
     except OSError as error:
         raise translate(error, "the notice could not be written") from error
     return path

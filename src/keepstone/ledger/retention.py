@@ -104,3 +104,12 @@ def hold_on_subject(ledger: Path, subject: str) -> Hold | None:
             if hold is not None:
                 return hold
     return None
+
+
+def names_subject(ledger: Path, subject: str) -> bool:
+    """Say whether any record that is left names content of a subject."""
+    needle = subject.encode()
+    return any(
+        needle in entry and decode(entry).sealed.subject == subject
+        for _, entry in WholeReader(ledger).entries()
+    )

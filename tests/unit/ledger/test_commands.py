@@ -103,6 +103,44 @@ def test_show_prints_a_table_and_one_record(home):
     assert run(home, "show", "nobody")[0] == "usage"
 
 
+def test_a_record_is_a_line_for_each_field_and_no_python(home):
+    out = run(home, "show", "id-1")[1]
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "principal id bob" in lines
+    assert "reasons code: input_blocked, message: no, path: guardrails.default" in lines
+    assert "{" not in out
+
+
+def test_a_table_of_long_names_fits(tmp_path):
+    fields = {"principal": Caller(id="p" * 90), "model": "m" * 200, "operation": "ConverseStream"}
+    with opened(tmp_path / "ledger") as ledger:
+        for number in range(3):
+            reason = (ReasonNote("principal_not_allowed_here", "no", "identities"),)
+            ledger.append(record(number, outcome="refuse", reasons=reason, **fields))
+        detail = {"by": "ann", "key": "3f9c2a7b10de", "name": "n" * 100}
+        event = ExchangeRecord(kind="event", id="", time="t", event="key.created", detail=detail)
+        ledger.append(encode(event))
+    lines = run(tmp_path, "show")[1].splitlines()
+    assert len(lines) == 6
+    assert max(map(len, lines)) <= 120
+    assert "key: 3f9c2a7b10de, …" in lines[-1]
+
+
+def test_the_beginning_of_an_id_is_enough_if_it_is_one_calls(tmp_path):
+    with opened(tmp_path / "ledger") as ledger:
+        for number, end in enumerate(("aa", "ab", "b")):
+            identity = f"1c0f6a52-{end}"
+            time = "2026-01-01T00:00:00.000000Z"
+            ledger.append(
+                encode(ExchangeRecord(kind="exchange", id=identity, time=time, status=number + 200))
+            )
+    code, out, _ = run(tmp_path, "show", "1c0f6a52-b", "--format", "json")
+    assert (code, json.loads(out)["id"]) == (0, "1c0f6a52-b")
+    code, _, said = run(tmp_path, "show", "1c0f6a52")
+    assert (code, said) == ("usage", "several calls begin with `1c0f6a52`")
+    assert run(tmp_path, "show", "1c0f6a52-c")[0] == "usage"
+
+
 def test_a_proof_is_checked_with_the_key_alone(home, tmp_path):
     proof = tmp_path / "call.tlog-proof"
     assert run(home, "prove", "id-1", "--out", str(proof))[0] == 0
