@@ -61,7 +61,7 @@ def test_state_is_shared_and_an_outage_ends_by_itself(gateway: GatewayProcess, p
     until(lambda: statuses(gateway) == {200}, seconds=10)
 
     key_id = gateway.first_key.split("_")[1]
-    revoked = gateway.keepstone("keys", "revoke", key_id)
+    revoked = gateway.keepstone("keys", "revoke", key_id, "--home", gateway.home)
     assert revoked.returncode == 0, revoked.stderr
     time.sleep(1)
     assert statuses(gateway) == {403}, "within a second, in both workers"

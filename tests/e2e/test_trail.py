@@ -65,12 +65,12 @@ def served(home: Path, tmp_path: Path) -> Iterator[str]:
             server.terminate()
 
 
-def validate(endpoints: dict[str, str], bucket: str) -> tuple[int, str]:
+def validate(endpoints: dict[str, str], bucket: str, *options: str) -> tuple[int, str]:
     """`aws cloudtrail validate-logs`, as an auditor runs it."""
     start = (START - timedelta(hours=2)).isoformat()
     end = (UNTIL + timedelta(hours=2)).isoformat()
     command = [BIN / "aws", "cloudtrail", "validate-logs", "--trail-arn", ARN, "--s3-bucket", bucket]
-    command += ["--start-time", start, "--end-time", end, "--region", REGION, "--verbose"]
+    command += ["--start-time", start, "--end-time", end, "--region", REGION, "--verbose", *options]
     environment = clean_environment() | CREDENTIALS | endpoints | {"PATH": os.environ["PATH"]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -127,24 +127,32 @@ def moto() -> Iterator[str]:
         server.stop()
 
 
-def test_a_trail_in_a_locked_bucket(moto: str, served: str, home: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "prod/gateway-1"])
+def test_a_trail_in_a_locked_bucket(moto: str, served: str, home: Path, prefix: str) -> None:
     s3 = boto3.client(
         "s3", endpoint_url=moto, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
     )
+    bucket = f"audit-{len(prefix)}"  # moto remembers for the whole process
     s3.create_bucket(
-        Bucket="audit",
+        Bucket=bucket,
         ObjectLockEnabledForBucket=True,
         CreateBucketConfiguration={"LocationConstraint": REGION},
     )
     options = ("--lock-days", "400", "--endpoint-url", moto)
-    export(home, "s3://audit", *options, until=START + timedelta(hours=3))
-    said = export(home, "s3://audit", *options)
+    target = f"s3://{bucket}/{prefix}"
+    export(home, target, *options, until=START + timedelta(hours=3))
+    said = export(home, target, *options)
     assert "40" in said
-    status, said = validate({"AWS_ENDPOINT_URL_S3": moto, "AWS_ENDPOINT_URL_CLOUDTRAIL": served}, "audit")
+    endpoints = {"AWS_ENDPOINT_URL_S3": moto, "AWS_ENDPOINT_URL_CLOUDTRAIL": served}
+    status, said = validate(endpoints, bucket, *(("--s3-prefix", prefix) if prefix else ()))
     assert status == 0, said
-    listed = s3.list_objects_v2(Bucket="audit")["Contents"]
+    assert "8/8 digest files valid" in said
+    listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert all(each["Key"].startswith(prefix) for each in listed)
+    state = s3.head_object(Bucket=bucket, Key=f"{prefix}/keepstone-trail.json".lstrip("/"))
+    assert "ObjectLockMode" not in state
     for key in (each["Key"] for each in listed if each["Key"].endswith(".gz")):
-        found = s3.head_object(Bucket="audit", Key=key)
+        found = s3.head_object(Bucket=bucket, Key=key)
         assert found["ObjectLockMode"] == "COMPLIANCE"
         assert found["ObjectLockRetainUntilDate"] > datetime.now(UTC) + timedelta(days=399)
 
@@ -154,7 +162,11 @@ def test_a_trail_in_a_locked_bucket(moto: str, served: str, home: Path) -> None:
     [
         (("export", "--format", "cloudtrail"), 2, "a trail needs `--to`"),
         (("export", "--format", "jsonl", "--since", "soon"), 2, "is no time"),
-        (("export", "--format", "cloudtrail", "--to", "s3://audit/below"), 2, "expected `s3://BUCKET`"),
+        (("export", "--format", "cloudtrail", "--to", "s3://"), 2, "expected `s3://BUCKET/PREFIX`"),
+        (("export", "--format", "cloudtrail", "--to", "/proc/x"), 3, "cannot write `/proc/x"),
+        (("export", "--format", "jsonl", "--to", "/proc/x"), 2, "`/proc/x` cannot be written: no such file"),
+        (("export", "--format", "ocsf", "--to", "/proc"), 2, "`/proc` cannot be written: is a directory"),
+        (("export", "--format", "parquet", "--to", "/proc/x"), 2, "`/proc/x` cannot be written"),
         (("query", "SELECT nothing FROM records"), 2, "the query failed"),
     ],
 )

@@ -32,7 +32,7 @@ class S3Sink:
     def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
         """Write an object; S3 checks its SHA-256 and shows it whole or not at all."""
         arguments: dict[str, Any] = {"ChecksumAlgorithm": "SHA256", "Metadata": dict(metadata)}
-        if self._lock_days and not key.startswith("keepstone-"):
+        if self._lock_days and not key.rpartition("/")[2].startswith("keepstone-"):
             until = datetime.now(UTC) + timedelta(days=self._lock_days)
             arguments |= {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
         try:

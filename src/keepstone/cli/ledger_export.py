@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from keepstone.cli.output import emit, format_option, safe, talk
 from keepstone.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from keepstone.ledger.export.digest import Trail
     from keepstone.ledger.export.sink import Sink
     from keepstone.ledger.export.source import Source
 
@@ -45,7 +47,12 @@ A trail in CloudTrail's format is checked with the AWS CLI: see `keepstone ledge
 @click.option(
     "--format", "form", type=click.Choice(["cloudtrail", "ocsf", "jsonl", "parquet"]), required=True
 )
-@click.option("--to", "target", help="A folder or s3://BUCKET/PREFIX; else stdout (jsonl and ocsf).")
+@click.option(
+    "--to",
+    "target",
+    metavar="PLACE",
+    help="cloudtrail: a folder or s3://BUCKET/PREFIX; parquet: a folder; jsonl, ocsf: a file, else stdout.",
+)
 @_ledger_option
 @_keys_option
 @click.option("--since", default="", help="Only records from this time on, RFC 3339 or a date, UTC.")
@@ -77,17 +84,16 @@ def export(
     A CloudTrail export goes on where the last one into the same place stopped, and signs a digest for every
     hour; the other formats write what lies between `--since` and `--until`.
     """
+    from keepstone.ledger.export.digest import Trail
     from keepstone.ledger.export.source import Source
 
     source = Source(directory)
     if form == "cloudtrail":
         if target is None or since:
             raise UsageError("a trail needs `--to`, and begins where the last export stopped")
-        sink = _sink(target, region=region, lock_days=lock_days, endpoint=endpoint_url)
-        result = _trail(
-            source, sink, keys or directory.parent / "keys", (name, account, region), _time(until)
-        )
-        emit(result)
+        sink, prefix = _sink(target, region=region, lock_days=lock_days, endpoint=endpoint_url)
+        trail = Trail(name, account, region, prefix)
+        emit(_trail(source, sink, keys or directory.parent / "keys", trail, _time(until)))
     elif form == "parquet":
         if target is None or target.startswith("s3://"):
             raise UsageError(
@@ -101,13 +107,10 @@ def export(
     return 0
 
 
-def _trail(
-    source: "Source", sink: "Sink", keys: Path, trail: tuple[str, str, str], until: datetime
-) -> dict[str, Any]:
-    from keepstone.ledger.export.digest import SigningKey, Trail
+def _trail(source: "Source", sink: "Sink", keys: Path, whose: "Trail", until: datetime) -> dict[str, Any]:
+    from keepstone.ledger.export.digest import SigningKey
     from keepstone.ledger.export.trail import TrailExport
 
-    whose = Trail(*trail)
     run = TrailExport(source, sink, whose, SigningKey.load_or_create(keys))
 
     def told(end: datetime, records: int) -> None:
@@ -131,11 +134,12 @@ def _parquet(source: "Source", folder: Path, since: str, until: str) -> dict[str
     from keepstone.ledger.export.columns import pyarrow, tables
 
     pa = pyarrow()
-    folder.mkdir(parents=True, exist_ok=True)
     rows = files = 0
-    for table in tables(source.between(since, until), 250_000):
-        pa.parquet.write_table(table, folder / f"records-{files:05d}.parquet", compression="zstd")
-        rows, files = rows + len(table), files + 1
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in tables(source.between(since, until), 250_000):
+            pa.parquet.write_table(table, folder / f"records-{files:05d}.parquet", compression="zstd")
+            rows, files = rows + len(table), files + 1
     return {"files": files, "records": rows}
 
 
@@ -147,9 +151,20 @@ def _lines(source: "Source", form: str, target: str | None, span: tuple[str, str
         for line in lines:
             click.echo(line)
         return
-    with Path(target).open("w", encoding="utf-8") as file:
+    with _writing(Path(target)), Path(target).open("w", encoding="utf-8") as file:
         count = sum(1 for line in lines if file.write(line + "\n"))
     talk(f"{count} records written to {target}")
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Say it plainly when a place cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        hint = "`--to` names another place; the folder above has to exist"
+        raise UsageError(f"`{target}` cannot be written: {reason}", hint=hint) from error
 
 
 def _encoded(source: "Source", form: str, span: tuple[str, str]) -> Iterator[str]:
@@ -170,11 +185,14 @@ def _encoded(source: "Source", form: str, span: tuple[str, str]) -> Iterator[str
     epilog="""\b
 Example, in two terminals:
   keepstone ledger serve-trail trail/ --bucket trail --port 8079
-  AWS_ENDPOINT_URL=http://127.0.0.1:8079 aws cloudtrail validate-logs --s3-bucket trail \\
+  AWS_ENDPOINT_URL=http://127.0.0.1:8079 AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none \\
+      aws cloudtrail validate-logs --region us-east-1 --s3-bucket trail \\
       --trail-arn arn:aws:cloudtrail:us-east-1:000000000000:trail/keepstone --start-time 2026-11-01
 
 \b
-For a trail in a bucket only the key has to be served: set AWS_ENDPOINT_URL_CLOUDTRAIL instead.""",
+The CLI wants a region and credentials, at which nobody looks here. For a trail in a bucket only the key has
+to be served: set AWS_ENDPOINT_URL_CLOUDTRAIL instead, your own credentials, and the prefix, if there is one,
+by `--s3-prefix`.""",
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--bucket", help="Name of the bucket.  [default: the folder's name]")
@@ -241,21 +259,22 @@ def query(sql: str, directory: Path, most: int, output_format: str) -> int:
     return 0
 
 
-def _sink(target: str, *, region: str, lock_days: int, endpoint: str) -> "Sink":
+def _sink(target: str, *, region: str, lock_days: int, endpoint: str) -> "tuple[Sink, str]":
+    """Return where a trail goes, and what its keys begin with: digests state whole keys."""
     if not target.startswith("s3://"):
         if lock_days:
             raise UsageError("`--lock-days` is for buckets", hint="a folder cannot be locked")
         from keepstone.ledger.export.sink import FolderSink
 
-        return FolderSink(Path(target))
+        return FolderSink(Path(target)), ""
     from keepstone.aws.s3 import S3Sink
 
     bucket, _, prefix = target.removeprefix("s3://").partition("/")
-    if not bucket or prefix.strip("/"):
-        raise UsageError(
-            f"expected `s3://BUCKET`, got `{target}`", hint="`validate-logs` looks at the top of a bucket"
-        )
-    return S3Sink(bucket, region=region, endpoint=endpoint, lock_days=lock_days)
+    prefix = prefix.strip("/")
+    if not bucket:
+        raise UsageError(f"expected `s3://BUCKET/PREFIX`, got `{target}`")
+    sink = S3Sink(bucket, region=region, endpoint=endpoint, lock_days=lock_days)
+    return sink, f"{prefix}/" if prefix else ""
 
 
 def _time(text: str) -> datetime:

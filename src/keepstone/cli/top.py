@@ -1,5 +1,6 @@
 """`keepstone top`: what gateways are doing now, from their `/metrics`, live or once."""
 
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -91,20 +92,21 @@ class Gateway:
     """One gateway that is looked at again and again; `trouble` says why it does not answer."""
 
     def __init__(self, url: str, bundle: str) -> None:
-        import ssl
-
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"`{url[:100]}` is not an http or https URL")
         self.url = url.rstrip("/")
         self.trouble = ""
-        self._tls = ssl.create_default_context(cafile=bundle or None) if url.startswith("https") else None
+        self.untrusted = False
+        self._tls = _trusting(bundle) if url.startswith("https") else None
         self._last: Scrape | None = None
 
-    def look(self, load: Load) -> None:
-        """Add what has happened since the last look."""
+    def look(self, load: Load) -> bool:
+        """Add what has happened since the last look; say whether that could be told."""
         before, self._last = self._last, self._fetch()
-        if self._last is not None:
-            add(load, before, self._last)
+        if self._last is None:
+            return False
+        add(load, before, self._last)
+        return before is not None
 
     def _fetch(self) -> Scrape | None:
         try:
@@ -112,12 +114,43 @@ class Gateway:
                 f"{self.url}/metrics", timeout=_FETCH_S, context=self._tls
             ) as answer:
                 text = answer.read().decode()
-            self.trouble = ""
-            return Scrape(time.monotonic(), parse(text))
+            samples = parse(text)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error
-            self.trouble = f"no metrics from `{self.url}`: {type(reason).__name__}"
+            self.untrusted = isinstance(reason, ssl.SSLCertVerificationError)
+            self.trouble = f"`{self.url}` could not be reached: {_why(error)}"
             return None
+        if not samples:
+            self.trouble = f"`{self.url}` is no Keepstone gateway: its `/metrics` has nothing of one"
+            return None
+        self.trouble, self.untrusted = "", False
+        return Scrape(time.monotonic(), samples)
+
+
+def _trusting(bundle: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=bundle or None)
+    except OSError as error:
+        hint = "expected authorities in PEM, such as `.keepstone/tls/ca-bundle.pem`"
+        raise UsageError(f"the CA bundle `{bundle}` cannot be used", hint=hint) from error
+
+
+def _why(error: Exception) -> str:
+    """Return the cause in words."""
+    reason = getattr(error, "reason", None) or error
+    match reason:
+        case _ if isinstance(error, urllib.error.HTTPError):
+            return f"it answered `{error.code}`"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({reason.verify_message.lower()})"
+        case ssl.SSLError():
+            return "TLS failed; is it served over plain HTTP?"
+        case TimeoutError():
+            return f"no answer within {_FETCH_S:g} s"
+        case OSError() if reason.strerror:
+            return reason.strerror.lower()
+        case _:
+            return type(reason).__name__
 
 
 def parse(text: str) -> Samples:
@@ -220,24 +253,31 @@ def summary(load: Load) -> dict[str, Any]:
 
 
 def _once(gateways: Sequence[Gateway], every: float, output_format: str) -> int:
-    _look(gateways)
-    time.sleep(every)
-    found = summary(_look(gateways))
-    troubles = [each.trouble for each in gateways if each.trouble]
-    for trouble in troubles:
-        talk(trouble)
-    if output_format == "json":
-        emit({**found, "gateways": len(gateways), "unanswered": len(troubles)}, "json")
-    else:
-        emit([{"figure": name, "value": _short(value)} for name, value in found.items()])
-    return _UNKNOWN if troubles else 0
-
-
-def _look(gateways: Iterable[Gateway]) -> Load:
-    load = Load()
+    """Show the difference of two looks; of a gateway that did not answer both, why, and no figures."""
+    load, answered = _look(gateways)
+    if any(not each.trouble for each in gateways):
+        time.sleep(every)
+        load, answered = _look(gateways)
+    silent = len(gateways) - answered
     for each in gateways:
-        each.look(load)
-    return load
+        if each.trouble:
+            talk(f"error: {each.trouble}")
+    if any(each.untrusted for each in gateways):
+        talk("hint: `--ca-bundle` names what to trust, such as `.keepstone/tls/ca-bundle.pem`")
+    figures = summary(load) if answered else {}
+    if output_format == "json":
+        emit({**figures, "gateways": len(gateways), "unanswered": silent}, "json")
+    elif answered:
+        emit([{"figure": name, "value": _short(value)} for name, value in figures.items()])
+    return _UNKNOWN if silent else 0
+
+
+def _look(gateways: Iterable[Gateway]) -> tuple[Load, int]:
+    """Return what has happened since the last look, and of how many gateways that could be told."""
+    load, answered = Load(), 0
+    for each in gateways:
+        answered += each.look(load)
+    return load, answered
 
 
 def _live(gateways: Sequence[Gateway], every: float) -> int:
@@ -248,7 +288,7 @@ def _live(gateways: Sequence[Gateway], every: float) -> int:
         try:
             while True:
                 time.sleep(every)
-                live.update(_screen(summary(_look(gateways)), gateways), refresh=True)
+                live.update(_screen(summary(_look(gateways)[0]), gateways), refresh=True)
         except KeyboardInterrupt:
             return 0
 

@@ -1,20 +1,24 @@
 """Opens the database: SQLite embedded, PostgreSQL by URL; one SQLAlchemy Core and one set of migrations."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from keepstone.core.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_MOST_REASON = 300
 MIGRATION_LOCK = 0x6B65_7973  # any number, the same for all of us
 PATIENCE = {
     "connect_timeout": 2,
@@ -36,14 +40,16 @@ def open_database(target: Path | str) -> Engine:
 
 
 def _open_file(path: Path) -> Engine:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        _create_private(path)
-        engine = create_engine(f"sqlite:///{path}")
-        event.listen(engine, "connect", _prepare)
-        _migrate(engine)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _one_at_a_time(path.parent):
+            _create_private(path)
+            engine = create_engine(f"sqlite:///{path}")
+            event.listen(engine, "connect", _prepare)
+            _migrate(engine)
     except OSError as error:
-        raise StoreError(f"cannot open `{path}`: {error.strerror}") from error
+        reason = (error.strerror or "failed").lower()
+        raise StoreError(f"cannot open `{path}`: {reason}", hint="check owner and permissions") from error
     except CommandError as error:
         raise _unknown_schema(str(path)) from error
     except DatabaseError as error:
@@ -65,14 +71,27 @@ def _open_server(given: str) -> Engine:
     except CommandError as error:
         engine.dispose()
         raise _unknown_schema(where) from error
-    except DatabaseError:
+    except SQLAlchemyError as error:
         engine.dispose()
+        reason = _reason(error, url)
     else:
         return engine
     # not chained: the driver's text may quote the URL
     raise StoreError(
-        f"the database `{where}` cannot be used", hint="does it run, and may this user create tables?"
+        f"the database `{where}` cannot be used: {reason}",
+        hint="does it run, is the URL right, and may this user create tables?",
     )
+
+
+def _reason(error: SQLAlchemyError, url: URL) -> str:
+    """Return the first line of what the driver says, without any password that the URL holds."""
+    said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    given = [url.password, *(value for name, value in url.query.items() if "password" in name.lower())]
+    for each in given:
+        for secret in [each] if isinstance(each, str) else each or ():
+            if secret:
+                said = said.replace(secret, "***").replace(quote(secret, safe=""), "***")
+    return said[:_MOST_REASON] or type(error).__name__
 
 
 def _server(given: str) -> URL:
@@ -88,6 +107,17 @@ def _server(given: str) -> URL:
 def _unknown_schema(where: str) -> StoreError:
     hint = "use the Keepstone version that wrote it, or a newer one"
     return StoreError(f"`{where}` has a schema that this version does not know", hint=hint)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process at a time make or migrate the file: SQLite's own locks do not span all of that."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _create_private(path: Path) -> None:

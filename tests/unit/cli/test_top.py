@@ -1,10 +1,17 @@
 """`keepstone top`: rates from differences, quantiles as Prometheus has them, and no gateway without words."""
 
+import json
+import ssl
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
 
 from keepstone.cli.main import main
 from keepstone.cli.top import Load, Scrape, add, parse, quantile, summary
 from keepstone.gateway.metrics import Metrics
+from keepstone.gateway.tls import local_certificate
 
 INF = float("inf")
 
@@ -70,10 +77,62 @@ def test_the_first_look_has_no_rates():
         (["top"], 2, "no gateway is named"),
         (["top", "localhost:8080"], 2, "not an http or https URL"),
         (["top", "http://127.0.0.1:1", "--format", "json"], 2, "goes with `--once`"),
-        (["top", "http://127.0.0.1:1", "--once", "--every", "0.2"], 3, "no metrics from"),
+        (["top", "https://127.0.0.1:1", "--ca-bundle", __file__], 2, "CA bundle"),
+        (
+            ["top", "http://127.0.0.1:1", "--once"],
+            3,
+            "`http://127.0.0.1:1` could not be reached: connection ref",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_told(arguments, status, said, capsys, monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", raising=False)
     assert main(arguments) == status
-    assert said in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert said in err
+    assert out == ""
+
+
+def test_no_gateway_has_no_figures_in_json_either(capsys):
+    assert main(["top", "http://127.0.0.1:1", "--once", "--format", "json"]) == 3
+    assert json.loads(capsys.readouterr().out) == {"gateways": 1, "unanswered": 1}
+
+
+class Other(BaseHTTPRequestHandler):
+    """A server that is none of ours; `/nothing` it does not even have."""
+
+    def do_GET(self):
+        self.send_response(404 if self.path.startswith("/nothing") else 200)
+        self.end_headers()
+        self.wfile.write(b"python_info 1.0\n")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "tls", "said"),
+    [
+        ("", False, "is no Keepstone gateway"),
+        ("/nothing", False, "could not be reached: it answered `404`"),
+        ("", True, "its certificate is not trusted (self-signed certificate"),
+    ],
+)
+def test_what_answers_but_not_as_it_should(path, tls, said, capsys, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        if tls:
+            files = local_certificate(tmp_path, "127.0.0.1", b"", datetime.now(UTC))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(files.certificate, files.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}{path}"
+            assert main(["top", url, "--once"]) == 3
+        finally:
+            server.shutdown()
+            thread.join()
+    err = capsys.readouterr().err
+    assert said in err
+    assert ("--ca-bundle" in err) == tls

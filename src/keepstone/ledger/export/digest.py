@@ -93,11 +93,12 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Whose trail it is: names that stand in keys and digests."""
+    """Whose trail it is: names that stand in keys and digests; `prefix` is empty or ends with `/`."""
 
     name: str
     account: str
     region: str
+    prefix: str = ""
 
     @property
     def arn(self) -> str:
@@ -128,7 +129,7 @@ def write_log(sink: Sink, trail: Trail, end: datetime, events: Sequence[Event]) 
     found = hashlib.sha256(body).hexdigest()
     day = end.strftime("%Y/%m/%d")
     name = f"{trail.account}_CloudTrail_{trail.region}_{end.strftime('%Y%m%dT%H%MZ')}_{found[:16]}.json.gz"
-    key = f"AWSLogs/{trail.account}/CloudTrail/{trail.region}/{day}/{name}"
+    key = f"{trail.prefix}AWSLogs/{trail.account}/CloudTrail/{trail.region}/{day}/{name}"
     sink.put(key, gzip.compress(body, mtime=0), {})
     times = [event["eventTime"] for event in events]
     return LogFile(key, found, min(times), max(times))
@@ -149,7 +150,8 @@ def write_digest(  # noqa: PLR0913 - what a digest states, by keyword
         f"{trail.account}_CloudTrail-Digest_{trail.region}_{trail.name}_{trail.region}_"
         f"{end.strftime(_STAMP)}.json.gz"
     )
-    place = f"AWSLogs/{trail.account}/CloudTrail-Digest/{trail.region}/{end.strftime('%Y/%m/%d')}/{name}"
+    folder = f"{trail.prefix}AWSLogs/{trail.account}/CloudTrail-Digest/{trail.region}"
+    place = f"{folder}/{end.strftime('%Y/%m/%d')}/{name}"
     document = {
         "awsAccountId": trail.account,
         "digestStartTime": start.strftime(_TIME),

@@ -90,7 +90,7 @@ class TrailExport:
                 self._sink, self._trail, self._key, start=start, end=end, logs=files, previous=state.previous
             )
             state.end = start = end
-            self._sink.put(STATE, msgspec.json.encode(state), {})
+            self._sink.put(self._trail.prefix + STATE, msgspec.json.encode(state), {})
             done = sum(state.following.values())
             digests, logs, records = digests + 1, logs + len(files), done
             told(end, done)
@@ -111,7 +111,7 @@ class TrailExport:
         return files
 
     def _state(self) -> State:
-        found = self._sink.get(STATE)
+        found = self._sink.get(self._trail.prefix + STATE)
         if found is None:
             return State(self._trail.arn, self._key.fingerprint)
         try:
