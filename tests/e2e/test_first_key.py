@@ -58,11 +58,13 @@ CONVERSE = b'{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}'
 
 
 def test_a_key_that_cannot_be_recorded_is_revoked_and_the_start_fails(tmp_path: Path) -> None:
-    gateway = GatewayProcess(tmp_path, default_document())
+    rules = "identities:\n  mtls: {rules: [{common_name: ann, roles: [admin]}]}"
+    gateway = GatewayProcess(tmp_path, default_document().replace("identities:", rules, 1))
     (gateway.home / "ledger").mkdir(parents=True)
     (gateway.home / "ledger/notices").write_text("in the way")
     done = started(tmp_path, "--port", "0")
     assert done.returncode == 3, done.stderr
+    assert "warning: the policy's `identities.mtls`" in done.stderr
     assert "could not be put on record" in done.stderr
     assert "AWS_BEARER_TOKEN" not in done.stdout
     assert states(gateway) == ["revoked"]

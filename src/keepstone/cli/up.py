@@ -124,6 +124,11 @@ def up(
     if not plain_http:
         files = _certificate(settings, tls_cert, tls_key)
         tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
+    if policy.document.identities.mtls is not None and client_ca is None:
+        talk(
+            "warning: the policy's `identities.mtls` names callers by certificates, but none is asked for: "
+            "`--client-ca` names the authorities to trust"
+        )
     url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
 
     def ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
