@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepstone.cli.keys import database_option
+from keepstone.cli.on_record import refuse_other_owner
 from keepstone.cli.output import talk
 from keepstone.core.errors import UsageError
 from keepstone.core.settings import MAX_DRAIN_S, MAX_WORKERS, Settings, from_environment
@@ -111,13 +112,14 @@ def up(
         rates=base.rates,
     )
     if not settings.policy.exists() and policy_file is None:
-        settings.policy.write_text(default_document())
+        _write(settings.policy, default_document())
         talk(
             f"no policy yet: wrote `{settings.policy}` for the development model (`keepstone init` asks more)"
         )
     policy = read_policy(settings)
     if plain_http and (client_ca or tls_min):
         raise UsageError("`--plain-http` goes with neither `--client-ca` nor `--tls-min`")
+    _make_home(settings.home)
     listeners = _listeners(settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     tls = None
@@ -140,6 +142,27 @@ def up(
         _serve_alone(settings, policy, listeners[0], tls, ready)
     else:
         _serve_together(settings, policy, listeners, tls, ready)
+
+
+def _write(policy: Path, text: str) -> None:
+    try:
+        policy.write_text(text)
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        hint = "name a policy with `--policy`, or start in a folder that can be written"
+        raise UsageError(f"`{policy}` cannot be written: {reason}", hint=hint) from error
+
+
+def _make_home(home: Path) -> None:
+    """Make the folder of state for its owner alone; what exists keeps its mode."""
+    refuse_other_owner(home)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        raise UsageError(
+            f"`{home}` cannot be made: {reason}", hint="`--home` names another folder"
+        ) from error
 
 
 def _print_exports(url: str, first: "FirstKey | None", tls: "TlsFiles | None") -> None:
