@@ -32,11 +32,26 @@ def test_check_names_the_page_and_the_remedy(tmp_path: Path, monkeypatch: pytest
 def test_a_changed_page_is_noticed(tmp_path: Path) -> None:
     for name in reference.PAGES:
         text = (reference.FOLDER / name).read_text("utf-8")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text.replace("`model_unknown`", "`model_unheard_of`"), "utf-8")
     found = "\n".join(reference.differences(tmp_path))
     assert "model_unheard_of" in found
     assert "docs/reference/reasons.md" in found
     assert "docs/reference/cli.md" not in found
+
+
+def test_a_decision_out_of_line_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+    (tmp_path / "adr").mkdir()
+    first = tmp_path / "adr/0001-one.md"
+    first.write_text("# 1. One\n\nStatus: accepted, 2026-11-21\n")
+    assert "| 1 | [One](0001-one.md) | accepted, 2026-11-21 |" in reference.decisions_page()
+    for name, text in (("0003-gap.md", "# 3. Gap\n\nStatus: x\n"), ("0002-two.md", "# 2. Two\n")):
+        other = tmp_path / "adr" / name
+        other.write_text(text)
+        with pytest.raises(ValueError, match=name):
+            reference.decisions_page()
+        other.unlink()
 
 
 def test_every_reason_is_explained_once() -> None:
