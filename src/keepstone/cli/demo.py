@@ -51,6 +51,15 @@ def demo(out: Path, output_format: str) -> int:
 
 def _prepare(out: Path) -> None:
     """Empty the folder, but only if an earlier demo made it."""
+    try:
+        _empty(out)
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        hint = "choose another with `--out`"
+        raise UsageError(f"`{out}` cannot be made: {reason}", hint=hint) from error
+
+
+def _empty(out: Path) -> None:
     if out.exists():
         if not (out / MARKER).exists() and any(out.iterdir()):
             hint = "choose another with `--out`"

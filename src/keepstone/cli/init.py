@@ -19,6 +19,7 @@ from keepstone.policy.template_cases import render_cases
 
 _DEFAULT = Answers()
 _SCHEMA_FILE = "keepstone.schema.json"
+_ELSEWHERE = "name a file in a folder that exists and that you may write"
 
 
 @click.command(
@@ -119,4 +120,6 @@ def _write(path: Path, text: str) -> None:
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
-        raise UsageError(f"`{path}` cannot be written: {(error.strerror or 'failed').lower()}") from error
+        raise UsageError(
+            f"`{path}` cannot be written: {(error.strerror or 'failed').lower()}", hint=_ELSEWHERE
+        ) from error

@@ -32,7 +32,13 @@ database_option = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  keepstone keys create --name chatbot --role application
+  keepstone keys list
+  keepstone keys revoke 3f9c2a7b10de"""
+)
 def keys() -> None:
     """Create, list and revoke API keys; a running gateway obeys at its next call."""
 
@@ -53,8 +59,9 @@ Examples:
     "--operation",
     "operations",
     multiple=True,
+    metavar="NAME",
     type=click.Choice([each.value for each in Operation]),
-    help="Narrow the roles to these operations; may be repeated.",
+    help=f"Narrow the roles to these operations, repeatable: {', '.join(each.value for each in Operation)}.",
 )
 @click.option(
     "--data-class",

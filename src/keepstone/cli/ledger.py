@@ -42,7 +42,13 @@ def _require_reason(reason: str | None) -> None:
         raise UsageError(f"`{reason}` is no reason code", hint=hint)
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  keepstone ledger show --last 20 --outcome refuse
+  keepstone ledger verify --key /safe/ledger.vkey --since /safe/checkpoint
+  keepstone ledger prove 1c0f6a52-7e0b-4a50-9d43-3c2b6f0e9f11 --out call.tlog-proof"""
+)
 def ledger() -> None:
     """Show, verify, prove and export the record of every call; read, hold and erase kept content."""
 
@@ -148,7 +154,9 @@ def prove(which: str, directory: Path, out: Path | None, output_format: str) -> 
         try:
             out.write_text(text, "utf-8")
         except OSError as error:
-            raise UsageError(f"cannot write `{out}`: {error.strerror}") from error
+            reason = (error.strerror or "failed").lower()
+            hint = "`--out` names another file; without it the proof goes to stdout"
+            raise UsageError(f"`{out}` cannot be written: {reason}", hint=hint) from error
         talk(f"proof of record {index} of {reader.size} written to {out}")
     elif output_format == "json":
         emit({"index": index, "size": reader.size, "proof": text}, "json")

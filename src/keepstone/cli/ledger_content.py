@@ -46,10 +46,16 @@ Example:
   keepstone ledger erase --subject key:3eb71e41e977 --reason "contract ended"
 
 \b
-Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage, 3 nothing was erased, for
-no key is kept and no record names the subject: it may be mistyped, or never had content."""
+Exit status: 0 no key of the subject is left, 1 a legal hold forbids it, 2 usage,
+3 nothing was erased, for no key is kept and no record names the subject: it may
+be mistyped, or never had content."""
 )
-@click.option("--subject", required=True, help="As the calls named it; `key:<id>` for a key's.")
+@click.option(
+    "--subject",
+    required=True,
+    callback=bounded_text,
+    help="As the calls named it; `key:<id>` for a key's.",
+)
 @reason_option
 @by_option
 @ledger_option
@@ -79,7 +85,7 @@ def erase(subject: str, reason: str, by: str, directory: Path, output_format: st
     known = names_subject(directory, hashed)
     emit({"erased": False, "subject": hashed, "key": "", "because": _NO_KEY[known]}, output_format)
     if not known:
-        talk("hint: a subject is written as the calls named it; `principal:NAME` for a caller")
+        talk("hint: a subject is written as the calls named it; `key:ID` for a key's (`keepstone keys list`)")
     return 0 if known else _UNKNOWN
 
 

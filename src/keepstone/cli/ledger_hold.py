@@ -5,12 +5,25 @@ from pathlib import Path
 
 import click
 
-from keepstone.cli.on_record import by_option, ledger_option, opened_key, put_on_record, reason_option
+from keepstone.cli.on_record import (
+    bounded_text,
+    by_option,
+    ledger_option,
+    opened_key,
+    put_on_record,
+    reason_option,
+)
 from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import UsageError
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  keepstone ledger hold add --subject customer-4711 --reason "case 2026-17"
+  keepstone ledger hold list
+  keepstone ledger hold release 3f9c2a7b --reason "case closed\""""
+)
 def hold() -> None:
     """Keep records and content from being removed until somebody releases them."""
 
@@ -21,8 +34,10 @@ Example:
   keepstone ledger hold add --subject customer-4711 --reason "case 2026-17"
   keepstone ledger hold add --everything --reason "audit" --by legal"""
 )
-@click.option("--subject", help="Content and records of this subject, as the calls named it.")
-@click.option("--principal", help="Records and content of this caller.")
+@click.option(
+    "--subject", callback=bounded_text, help="Content and records of this subject, as the calls named it."
+)
+@click.option("--principal", callback=bounded_text, help="Records and content of this caller.")
 @click.option("--everything", is_flag=True, help="All that is in the ledger.")
 @reason_option
 @by_option

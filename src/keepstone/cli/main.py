@@ -7,7 +7,7 @@ import sys
 import click
 
 from keepstone import __version__
-from keepstone.cli.output import fail
+from keepstone.cli.output import fail, safe
 from keepstone.core.errors import KeepstoneError
 
 COMMANDS = {
@@ -60,8 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("error: interrupted", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _misused(error)
     except KeepstoneError as error:
         return fail(error)
     except BrokenPipeError:
@@ -76,6 +75,16 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("hint: KEEPSTONE_DEBUG=1 shows where; please report it", err=True)
         return 3
     return result if isinstance(result, int) else 0
+
+
+def _misused(error: click.ClickException) -> int:
+    """Print what click refuses in the form of all our errors, and where the command says what it takes."""
+    said = error.format_message().rstrip(".")
+    click.echo(safe(f"error: {said[:1].lower()}{said[1:]}"), err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        click.echo(f"hint: `{context.command_path} --help` shows what it takes, with examples", err=True)
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def bounded_text(_context: click.Context, parameter: click.Parameter, value: str
     """Refuse a text that does not fit a record; the callback of options that stand in one."""
     if value is not None and (not value.strip() or len(value) > _MAX_TEXT):
         name = parameter.opts[0]
-        raise UsageError(f"`{name}` has {len(value)} characters, expected 1 to {_MAX_TEXT}")
+        hint = "it has to fit a record"
+        raise UsageError(f"`{name}` has {len(value)} characters, expected 1 to {_MAX_TEXT}", hint=hint)
     return value
 
 

@@ -42,7 +42,9 @@ def read_key(key: str) -> str:
     try:
         return Path(key).read_text("ascii", "replace").strip()
     except OSError as error:
-        raise UsageError(f"the key file `{key}` cannot be read") from error
+        reason = (error.strerror or "failed").lower()
+        hint = "expected a verifier key, `name+hash+base64`, or its file, as `.keepstone/keys/ledger.vkey`"
+        raise UsageError(f"the key file `{key}` cannot be read: {reason}", hint=hint) from error
 
 
 def anchor_options(command: _Command) -> _Command:

@@ -1,6 +1,7 @@
 """Runs a gateway under uvicorn: watches the policy, obeys signals, stops without dropping a call."""
 
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -161,8 +162,11 @@ def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
+        taken = error.errno == errno.EADDRINUSE
         hint = "choose another with `--port`, or `--port 0` for any free one"
-        raise UsageError(f"cannot listen on `{host}:{port}`: {error.strerror}", hint=hint) from error
+        hint = hint if taken else "`--host` and `--port` name an address of this machine"
+        reason = (error.strerror or "failed").lower()
+        raise UsageError(f"cannot listen on `{host}:{port}`: {reason}", hint=hint) from error
     listener.set_inheritable(True)
     return listener
 
@@ -228,9 +232,9 @@ async def serve_until_told(
         ssl_keyfile=tls.key if tls else None,
     )
     _allow_many_connections()
+    context = ServingContext.of(tls) if tls else None  # before the ledger: a start that fails writes nothing
     service = await _open(settings, policy, patience)
     config.app = service.gateway
-    context = ServingContext.of(tls) if tls else None
     if context is not None:
         config.load()
         config.ssl = context

@@ -100,7 +100,9 @@ def _server(given: str) -> URL:
     except ArgumentError:
         url = None
     if url is None or url.get_backend_name() != "postgresql":
-        raise StoreError("the database's URL is not one", hint="expected `postgresql://user@host/name`")
+        raise StoreError(
+            "the database's URL is not one of PostgreSQL", hint="expected `postgresql://user@host/name`"
+        )
     return url.set(drivername="postgresql+psycopg")
 
 
