@@ -18,7 +18,13 @@ from keepstone.policy.schema_json import schema_text
 _COLUMNS = ("position", "severity", "path", "message", "hint")
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  keepstone policy check keepstone.yaml --env prod --strict
+  keepstone policy explain --role analyst --model keepstone.dev
+  keepstone policy test"""
+)
 def policy() -> None:
     """Check, explain and describe the policy document."""
 

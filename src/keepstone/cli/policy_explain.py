@@ -32,6 +32,8 @@ _NOT_ASKED = (
 @click.option("--model", default="", help="The model id of the call.")
 @click.option(
     "--operation",
+    metavar="NAME",
+    help="The operation that is called.",
     type=click.Choice([each.value for each in Operation]),
     default=Operation.CONVERSE.value,
     show_default=True,
