@@ -1,0 +1,1 @@
+"""Deployment: the Terraform module of the secured Bedrock environment, and what drives it."""
