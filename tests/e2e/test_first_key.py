@@ -10,6 +10,7 @@ import pytest
 from keepstone.policy.template import default_document
 from tests.e2e.conftest import Start
 from tests.e2e.gateway_process import KEEPSTONE, GatewayProcess, clean_environment
+from tests.e2e.test_crash import until
 
 pytestmark = pytest.mark.xdist_group("e2e-first-key")
 
@@ -68,6 +69,22 @@ def test_a_key_that_cannot_be_recorded_is_revoked_and_the_start_fails(tmp_path: 
     assert "could not be put on record" in done.stderr
     assert "AWS_BEARER_TOKEN" not in done.stdout
     assert states(gateway) == ["revoked"]
+
+
+def test_a_key_that_could_not_be_shown_is_revoked_and_the_gateway_serves(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, default_document())
+    with Path("/dev/full").open("w") as full, gateway.log.open("w") as log:
+        command = gateway.command("--port", "0", "--plain-http")
+        process = subprocess.Popen(command, env=clean_environment(), stdout=full, stderr=log)
+    try:
+        until(lambda: "ready" in gateway.log.read_text(), seconds=30)
+        assert "could not be shown and is revoked" in gateway.log.read_text()
+        assert process.poll() is None
+        until(lambda: [event for event, _ in key_events(gateway)] == ["key.created", "key.revoked"])
+        assert states(gateway) == ["revoked"]
+    finally:
+        process.terminate()
+        process.wait(40)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -58,6 +58,9 @@ def create_on_record(
     except LedgerError as error:
         take_back(store, key, settings, by)
         raise not_recorded(key, error) from error
+    except BaseException:  # Ctrl-C: who ends the command here has not seen the key
+        take_back(store, key, settings, by)
+        raise
     return key, token
 
 

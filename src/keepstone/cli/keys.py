@@ -12,7 +12,7 @@ from keepstone.cli.on_record import by_option, refuse_other_owner
 from keepstone.cli.output import emit, format_option, talk
 from keepstone.core.errors import KeepstoneError, LedgerError, UsageError
 from keepstone.core.exchange import DataClass, Operation
-from keepstone.core.settings import from_environment
+from keepstone.core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from keepstone.policy.compile import CompiledPolicy
@@ -171,8 +171,8 @@ def list_keys(home: Path | None, database: str | None, output_format: str) -> No
             "kind": key.kind,
             "state": key.state(now),
             "roles": ", ".join(key.roles),
-            "models": ", ".join(key.models) or "as the roles allow",
-            "operations": ", ".join(key.operations) or "as the roles allow",
+            "models": ", ".join(key.models) or "not narrowed",
+            "operations": ", ".join(key.operations) or "not narrowed",
             "least_class": key.data_class.label,
             "expires": _date(key.expires_ns),
         }
@@ -180,7 +180,7 @@ def list_keys(home: Path | None, database: str | None, output_format: str) -> No
     ]
     if not rows and output_format == "table":
         talk("there are no keys; create one with `keepstone keys create --name NAME --role ROLE`")
-    emit(rows, output_format)
+    emit(rows, output_format, fit=("name", "roles", "models", "operations"))
 
 
 @keys.command(epilog="Example: `keepstone keys revoke 3f9c2a7b10de`")
@@ -195,7 +195,7 @@ def revoke(key_id: str, by: str, home: Path | None, database: str | None) -> Non
 
     store = _existing(home, database)
     folder = home or from_environment().home
-    refuse_other_owner(folder)
+    refuse_other_owner(Settings(home=folder))
     key = store.revoke(key_id, time.time_ns())
     if key is None:
         raise UsageError("there is no key of this id", hint="`keepstone keys list` shows the ids")

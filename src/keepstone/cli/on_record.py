@@ -67,7 +67,7 @@ def opened_key(directory: Path) -> "tuple[Settings, LedgerKey]":
     if not (directory / "checkpoint").exists():
         raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
     settings = Settings(home=directory.parent)
-    refuse_other_owner(directory)
+    refuse_other_owner(settings)
     return settings, LedgerKey.load(settings.keys)
 
 
@@ -76,8 +76,7 @@ def made_key(home: Path) -> "tuple[Settings, LedgerKey]":
     from keepstone.ledger.key import LedgerKey
 
     settings = Settings(home=home)
-    for folder in (home, settings.ledger):
-        refuse_other_owner(folder)
+    refuse_other_owner(settings)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         return settings, LedgerKey.load_or_create(settings.keys)
@@ -88,10 +87,15 @@ def made_key(home: Path) -> "tuple[Settings, LedgerKey]":
         ) from error
 
 
-def refuse_other_owner(folder: Path) -> None:
-    """Refuse to work as root on another user's state: its files would become root's, and the gateway stop."""
+def refuse_other_owner(settings: Settings, *, fresh: bool = True) -> None:
+    """Refuse to work as root on another user's state: its files would become root's, and the gateway stop.
+
+    Whose state it is, the ledger's key tells; of a home without one its folder, unless `fresh` is false.
+    """
+    key = settings.keys / "ledger.key"
     try:
-        owner = folder.stat().st_uid
+        path = key if key.exists() or not fresh else settings.home
+        owner = path.stat().st_uid
     except OSError:
         return
     if os.geteuid() == 0 and owner != 0:
@@ -100,7 +104,7 @@ def refuse_other_owner(folder: Path) -> None:
         except KeyError:
             name = f"#{owner}"
         hint = f"run it as that user: `sudo -u {name} keepstone ...`"
-        raise UsageError(f"`{folder}` belongs to `{name}`, and you are root", hint=hint)
+        raise UsageError(f"`{settings.home}` belongs to `{name}`, and you are root", hint=hint)
 
 
 def put_on_record(settings: Settings, key: "LedgerKey", notice: "Notice") -> None:

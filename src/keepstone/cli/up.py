@@ -1,6 +1,7 @@
 """`keepstone up`: everything embedded, on this machine, ready in a second."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -119,6 +120,7 @@ def up(
     policy = read_policy(settings)
     if plain_http and (client_ca or tls_min):
         raise UsageError("`--plain-http` goes with neither `--client-ca` nor `--tls-min`")
+    refuse_other_owner(settings, fresh=False)  # an empty folder may be a mount of anybody's
     _make_home(settings.home)
     listeners = _listeners(settings)
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -126,11 +128,7 @@ def up(
     if not plain_http:
         files = _certificate(settings, tls_cert, tls_key)
         tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
-    if policy.document.identities.mtls is not None and client_ca is None:
-        talk(
-            "warning: the policy's `identities.mtls` names callers by certificates, but none is asked for: "
-            "`--client-ca` names the authorities to trust"
-        )
+    _warn_of_certificates(policy, client_ca)
     url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
 
     def ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
@@ -155,7 +153,6 @@ def _write(policy: Path, text: str) -> None:
 
 def _make_home(home: Path) -> None:
     """Make the folder of state for its owner alone; what exists keeps its mode."""
-    refuse_other_owner(home)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -163,6 +160,17 @@ def _make_home(home: Path) -> None:
         raise UsageError(
             f"`{home}` cannot be made: {reason}", hint="`--home` names another folder"
         ) from error
+
+
+def _warn_of_certificates(policy: "CompiledPolicy", client_ca: Path | None) -> None:
+    """Warn when the policy knows callers by certificates that nobody will ever show."""
+    mtls = policy.document.identities.mtls
+    if mtls is None or client_ca is not None or (mtls.forwarded is not None and mtls.forwarded.loopback):
+        return
+    talk(
+        "warning: the policy's `identities.mtls` names callers by certificates, but none is asked for: "
+        "`--client-ca` names the authorities to trust"
+    )
 
 
 def _print_exports(url: str, first: "FirstKey | None", tls: "TlsFiles | None") -> None:
@@ -173,6 +181,10 @@ def _print_exports(url: str, first: "FirstKey | None", tls: "TlsFiles | None") -
     if tls and tls.bundle:
         lines.append(f"export AWS_CA_BUNDLE={tls.bundle.resolve()}")
     try:
+        if (
+            sys.stdout is None
+        ):  # started with a closed stdout: click would say nothing, and not that it did not
+            raise BrokenPipeError
         click.echo("\n".join(lines))
     except OSError:
         if first is not None:

@@ -1,12 +1,16 @@
 """`keepstone keys`: a key is on record before it is shown, and no secret ever is."""
 
 import json
+import os
+from contextlib import nullcontext as _none
+from pathlib import Path
 
 import pytest
 
 from keepstone.cli import on_record
 from keepstone.cli.main import main
-from keepstone.core.errors import LedgerError
+from keepstone.core.errors import LedgerError, UsageError
+from keepstone.core.settings import Settings
 from keepstone.ledger.record import decode
 from keepstone.ledger.whole import WholeReader
 from keepstone.policy.template import default_document
@@ -76,6 +80,15 @@ def test_a_key_that_cannot_be_recorded_is_revoked_and_not_shown(home, capsys, mo
     ]
 
 
+def test_a_key_whose_creation_was_interrupted_is_revoked(home, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keepstone.cli.key_record.put_on_record", interrupt)
+    assert run(capsys, "keys", "create", "--name", "ann", "--role", "admin")[:2] == (130, "")
+    assert json.loads(run(capsys, "keys", "list", "--format", "json")[1])[0]["state"] == "revoked"
+
+
 def test_a_revocation_works_even_if_it_cannot_be_recorded(home, capsys, monkeypatch):
     made = json.loads(run(capsys, "keys", "create", "--name", "a", "--role", "admin", "--format", "json")[1])
 
@@ -112,14 +125,33 @@ def test_what_cannot_be_done_leaves_nothing_behind(home, arguments, said, capsys
     assert not home.exists()
 
 
-def test_root_does_not_work_on_the_state_of_another_user(home, capsys, monkeypatch):
-    assert run(capsys, "keys", "create", "--name", "a", "--role", "admin")[0] == 0
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    owner = home.stat()
+@pytest.mark.parametrize(
+    ("key", "folder", "fresh", "refused"),
+    [
+        (4711, 0, True, True),
+        (4711, 0, False, True),
+        (0, 4711, True, False),  # root serves from a mount of somebody else
+        (None, 4711, True, True),
+        (None, 4711, False, False),
+        (None, 0, True, False),
+    ],
+)
+def test_root_does_not_work_on_the_state_of_another_user(tmp_path, monkeypatch, key, folder, fresh, refused):
+    settings = Settings(home=tmp_path / "home")
+    settings.keys.mkdir(parents=True)
+    if key is not None:
+        (settings.keys / "ledger.key").touch()
+    owners = {settings.home: folder, settings.keys / "ledger.key": key}
+    real = Path.stat
 
-    class Other:
-        st_uid = 4711
+    def stat(self, **options):
+        found = real(self, **options)
+        return os.stat_result((*found[:4], owners.get(self, found.st_uid), *found[5:]))
 
-    monkeypatch.setattr(type(home), "stat", lambda self, **_: Other() if self == home else owner)
-    with pytest.raises(Exception, match=r"belongs to `#4711`, and you are root"):
-        on_record.refuse_other_owner(home)
+    monkeypatch.setattr(Path, "stat", stat)
+    for user in (0, 4711):
+        monkeypatch.setattr("os.geteuid", lambda user=user: user)
+        with (
+            pytest.raises(UsageError, match="`#4711`, and you are root") if refused and not user else _none()
+        ):
+            on_record.refuse_other_owner(settings, fresh=fresh)
