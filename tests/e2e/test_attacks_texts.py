@@ -197,6 +197,42 @@ class TestArguments:
         assert all(escaped(CARD) not in body and CARD not in body for body in sent(bedrock))
 
 
+class TestBorders:
+    """Whoever reads two blocks reads them as one text."""
+
+    @pytest.mark.parametrize("place", [4, 9, 10, 15])
+    def test_a_card_in_two_blocks(
+        self, gateway: GatewayProcess, bedrock: BedrockSimulator, place: int
+    ) -> None:
+        halves = [{"text": CARD[:place]}, {"text": CARD[place:]}]
+        tool = {"toolResult": {"toolUseId": "a", "content": halves}}
+        for content in (halves, [{"text": "look"}, tool]):
+            body = {"messages": [{"role": "user", "content": content}]}
+            _, headers, _ = post(gateway, f"/model/{CLAUDE}/converse", body)
+            record = gateway.record(headers["x-amzn-requestid"])
+            assert record["reasons"][0]["code"] == "input_blocked"
+        assert sent(bedrock) == []
+
+    @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+    def test_an_address_in_two_parts(
+        self, gateway: GatewayProcess, bedrock: BedrockSimulator, path: str
+    ) -> None:
+        parts = [{"type": "text", "text": "Ask kari.nordmann@"}, {"type": "text", "text": "example.org now."}]
+        body = {"model": CLAUDE, "max_tokens": 9, "messages": [{"role": "user", "content": parts}]}
+        assert post(gateway, path, body)[0] == 200
+        (request,) = sent(bedrock)
+        texts = [each["text"] for each in json.loads(request)["messages"][0]["content"]]
+        assert texts == ["Ask {EMAIL}", "{EMAIL} now."]
+
+    def test_secrets_that_look_like_names(self, gateway: GatewayProcess, bedrock: BedrockSimulator) -> None:
+        secret = "ghp_" + "a1B2" * 9
+        body = {"messages": user("hello"), "inferenceConfig": {"stopSequences": [secret]}}
+        post(gateway, f"/model/{CLAUDE}/converse", body)
+        ask = {**FAMILIES["anthropic"].ask("hello"), "stop_sequences": [secret]}
+        post(gateway, f"/model/{CLAUDE}/invoke", ask)
+        assert not [each for each in sent(bedrock) if secret in each]
+
+
 class TestDecided:
     """What limits, guardrails and transforms look at cannot be set behind their backs."""
 

@@ -36,7 +36,7 @@ from keepstone.gateway.wire.slots import decode_document, encode_document
 
 Scope = MutableMapping[str, Any]
 
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 64 * 1024
 """Text longer than this is inspected in a thread: others would have to wait."""
 
 

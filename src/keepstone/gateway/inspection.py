@@ -17,6 +17,7 @@ from keepstone.gateway.findings import blocking, note_findings, words
 from keepstone.gateway.leaks import inspect_leaks, remember_system_prompt
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.restoring import may_see_originals, note_restored, restore_slots, stand_in_for
+from keepstone.gateway.seams import inspect_seams
 from keepstone.gateway.wire.rules import DocumentText
 from keepstone.gateway.wire.slots import KEYWORDS, Slot, encode_document, is_identifier
 from keepstone.guard import apply
@@ -183,9 +184,33 @@ def inspect_slots(
         if inspection.action is Outcome.ANONYMIZED:
             for slot, text in zip(slots, inspection.texts, strict=True):
                 slot.replace(text)
-            code = ReasonCode.INPUT_MASKED if direction is Direction.INPUT else ReasonCode.OUTPUT_MASKED
-            call.transform(code, f"guardrail `{guardrail.name}` masks {words(inspection.findings)}")
+            _note_masked(call, guardrail, inspection.findings, direction)
+    if len(slots) > 1:
+        blocked = _inspect_seams(call, slots, direction, metrics)
+        if blocked is not None:
+            return blocked
     return inspect_leaks(call, slots, metrics) if direction is Direction.OUTPUT and call.prompts else None
+
+
+def _inspect_seams(
+    call: Call, slots: Sequence[Slot], direction: Direction, metrics: Metrics
+) -> Sequence[Finding] | None:
+    """Inspect the borders of neighbouring texts; the blocking findings, if a guardrail blocks."""
+    for guardrail in call.guardrails:
+        findings = inspect_seams(guardrail, slots, direction)
+        if not findings:
+            continue
+        note_findings(call, findings, direction, metrics)
+        if blocking(findings):
+            call.blocker = guardrail
+            return blocking(findings)
+        _note_masked(call, guardrail, findings, direction)
+    return None
+
+
+def _note_masked(call: Call, guardrail: Guardrail, findings: Sequence[Finding], direction: Direction) -> None:
+    code = ReasonCode.INPUT_MASKED if direction is Direction.INPUT else ReasonCode.OUTPUT_MASKED
+    call.transform(code, f"guardrail `{guardrail.name}` masks {words(findings)}")
 
 
 def _keep_assessment(call: Call, guardrail: Guardrail, inspection: Inspection, direction: Direction) -> None:

@@ -47,7 +47,9 @@ _TOOL = struct(
 _STRUCTURE = struct({"jsonSchema": struct({"schema": schema_text, "name": tree, "description": text})})
 
 _SETTINGS = {
-    "inferenceConfig": plain,
+    "inferenceConfig": struct(
+        {"maxTokens": plain, "temperature": plain, "topP": plain, "stopSequences": each(text)}
+    ),
     "guardrailConfig": plain,
     "performanceConfig": plain,
     "serviceTier": plain,

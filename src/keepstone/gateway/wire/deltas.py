@@ -97,7 +97,7 @@ _DELTA: Shape = {
     "reasoningContent": struct({"text": text_rule, "redactedContent": opaque, "signature": signature}),
 }
 _DELTA_EVENT: Shape = {**_EVENT, "delta": struct(_DELTA)}
-_PLAIN_EVENT = frozenset({"delta", "contentBlockIndex"})
+_PLAIN_EVENT = frozenset({"delta", "contentBlockIndex", "p"})
 
 _KINDS: dict[str, tuple[Kind, Shape]] = {
     "messageStart": (Kind.START, _START),
@@ -303,8 +303,14 @@ def decode_event(payload: bytes) -> dict[str, Any]:
 def _classify_delta(document: dict[str, Any], block: str) -> Delta:
     delta = document.get("delta")
     if type(delta) is dict:
-        text = delta.get("text")
-        if type(text) is str and len(delta) == 1 and document.keys() <= _PLAIN_EVENT:
+        text, filler = delta.get("text"), document.get("p", "")
+        if (
+            type(text) is str
+            and len(delta) == 1
+            and document.keys() <= _PLAIN_EVENT
+            and type(filler) is str
+            and _PADDING.startswith(filler)
+        ):
             return Delta(Kind.TEXT, block, f"{block}:text", text, ("delta", "text"))
     return continued(document, _FLOWS, _DELTA_EVENT, block=block)
 

@@ -94,7 +94,6 @@ _REQUEST: Shape = {
         "temperature",
         "top_p",
         "top_k",
-        "stop_sequences",
         "tool_choice",
         "thinking",
     ),
@@ -107,6 +106,7 @@ _REQUEST: Shape = {
         ),
     ),
     "prompt": of(Origin.USER, text),
+    "stop_sequences": each(text),
 }
 
 _MESSAGE: Shape = {

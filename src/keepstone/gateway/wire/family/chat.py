@@ -43,13 +43,12 @@ _DECLARED = struct(
 )
 
 REQUEST: Shape = {
-    **settings(
-        "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "stream"
-    ),
+    **settings("model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stream"),
     **settings("tool_choice", "n", "seed", "reasoning_effort"),
     "messages": each(by_role(_MESSAGE)),
     "tools": of(Origin.SYSTEM, each(_DECLARED)),
     "prompt": of(Origin.USER, text),
+    "stop": text_or(each(text)),
 }
 """A chat request."""
 

@@ -85,8 +85,9 @@ COMMAND_R = ShapedFamily(
     name="cohere-chat",
     request={
         **_SETTINGS,
-        **settings("prompt_truncation", "seed", "stop_sequences", "search_queries_only", "force_single_step"),
+        **settings("prompt_truncation", "seed", "search_queries_only", "force_single_step"),
         "message": of(Origin.USER, text),
+        "stop_sequences": each(text),
         "preamble": of(Origin.SYSTEM, text),
         "chat_history": each(_TURN),
         "documents": of(Origin.DOCUMENT, tree),
