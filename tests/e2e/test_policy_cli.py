@@ -93,9 +93,12 @@ class TestCheck:
         file.write_text(EXAMPLE.read_text().replace("upstreams: [frankfurt]", "upstreams: [frankfort]"))
         result = keepstone("policy", "check", cwd=tmp_path)
         assert result.returncode == 2
-        assert "keepstone.yaml:62:17" in result.stdout
-        assert "did you mean `frankfurt`?" in result.stdout
-        assert "   62 |     upstreams: [frankfort]\n      |                 ^" in result.stderr
+        assert result.stdout == (
+            "keepstone.yaml:62:17: error: unknown upstream `frankfort` (at `models[1].upstreams[0]`)\n"
+            "   62 |     upstreams: [frankfort]\n      |                 ^\n"
+            "      = did you mean `frankfurt`?\n\n"
+        )
+        assert result.stderr == "1 error\n"
 
     def test_json(self, tmp_path: Path) -> None:
         (tmp_path / "keepstone.yaml").write_text("version: 2\n")

@@ -8,11 +8,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from keepstone.core.errors import KeepstoneError, PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from keepstone.policy.problems import Problem
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NO_WRAP = 100_000
@@ -61,16 +64,19 @@ def fail(error: KeepstoneError) -> int:
     """Print an error on stderr, every problem of a policy with its position, and return the exit code."""
     problems = getattr(error, "problems", ())
     for problem in problems:
-        path = f" (at `{problem.path}`)" if problem.path else ""
-        _complain(f"{problem.position}: {problem.severity}: {problem.message}{path}")
-        if problem.excerpt:
-            _complain(problem.excerpt)
-        if problem.hint:
-            _complain(f"      = {problem.hint}")
+        _complain(described(problem))
     _complain(f"error: {error.message}")
     if error.hint and not problems:
         _complain(f"hint: {error.hint}")
     return 2 if isinstance(error, (UsageError, PolicyError)) else 3
+
+
+def described(problem: "Problem") -> str:
+    """Return a problem of a policy as compilers tell theirs: position, message, line, what to do."""
+    path = f" (at `{problem.path}`)" if problem.path else ""
+    lines = [f"{problem.position}: {problem.severity}: {problem.message}{path}"]
+    lines += [problem.excerpt] * bool(problem.excerpt) + [f"      = {problem.hint}"] * bool(problem.hint)
+    return safe("\n".join(lines))
 
 
 def safe(text: object) -> str:

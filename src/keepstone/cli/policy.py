@@ -1,10 +1,11 @@
 """`keepstone policy`: check the document and print its JSON schema; each other command has its own file."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from keepstone.cli.output import emit, format_option, talk
+from keepstone.cli.output import described, emit, format_option, talk
 from keepstone.cli.policy_diff import diff
 from keepstone.cli.policy_explain import explain
 from keepstone.cli.policy_replay import replay
@@ -14,8 +15,6 @@ from keepstone.core.settings import from_environment
 from keepstone.policy.load import LoadedPolicy, load
 from keepstone.policy.problems import InvalidPolicyError, Problem
 from keepstone.policy.schema_json import schema_text
-
-_COLUMNS = ("position", "severity", "path", "message", "hint")
 
 
 @click.group(
@@ -47,14 +46,11 @@ def check(
     except InvalidPolicyError as error:
         problems = error.problems
     refused = not digest or (strict and bool(problems))
-    rows = [_row(each) for each in problems]
     if output_format == "json":
+        rows = [_row(each) for each in problems]
         emit({"valid": bool(digest), "passed": not refused, "hash": digest, "problems": rows}, "json")
     else:
-        emit(rows, columns=_COLUMNS)
-        if digest:
-            click.echo(f"valid: {digest}")
-        _tell_excerpts(problems)
+        _tell(problems, digest)
     ctx.exit(2 if refused else 0)
 
 
@@ -89,8 +85,11 @@ def _row(problem: Problem) -> dict[str, object]:
     }
 
 
-def _tell_excerpts(problems: tuple[Problem, ...]) -> None:
-    """Show the lines the problems stand on; what is wrong with them says the table."""
+def _tell(problems: tuple[Problem, ...], digest: str) -> None:
     for problem in problems:
-        if problem.excerpt:
-            talk(f"\n{problem.position}\n{problem.excerpt}")
+        click.echo(f"{described(problem)}\n")
+    if problems:
+        kinds = Counter(each.severity.value for each in problems)
+        talk(", ".join(f"{number} {kind}{'s' * (number > 1)}" for kind, number in sorted(kinds.items())))
+    if digest:
+        click.echo(f"valid: {digest}")

@@ -1,5 +1,8 @@
 """`keepstone policy explain`: the document in plain language, or how one call is decided and why."""
 
+import shutil
+import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -111,9 +114,23 @@ def _explain_document(loaded: LoadedPolicy, output_format: str) -> None:
     for section in sections:
         click.echo(safe(section.title))
         for sentence in section.sentences:
-            click.echo(f"  {safe(sentence)}")
+            click.echo(_indented(safe(sentence)))
         click.echo()
     click.echo(loaded.hash)
+
+
+def _indented(sentence: str) -> str:
+    """Return a sentence below its heading; only a terminal breaks it, so that pipes see one a line."""
+    if not sys.stdout.isatty():
+        return f"  {sentence}"
+    return textwrap.fill(
+        sentence,
+        shutil.get_terminal_size().columns,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _explain_call(

@@ -65,7 +65,8 @@ def residency(
     policy = compile_policy(load(file or settings.policy, chosen))
     rules = policy.residency
     if rules is None:
-        raise UsageError("the policy has no `residency`", hint="docs/residency.md shows how to write one")
+        hint = "without one nothing bounds where calls are computed; docs/residency.md shows how to write one"
+        raise UsageError("the policy has no `residency`, so nothing is judged", hint=hint)
     consent = NO_CONSENT
     if consent_given:
         everywhere = tuple(sorted({each for one in rules.instruments for each in one.countries}))

@@ -224,7 +224,8 @@ upstreams:
     behaviour: echo
 
 models:
-  - id: "keepstone.*"
+  # Named exactly, so that listings such as /v1/models show it; a pattern such as "keepstone.*" lists nothing.
+  - id: keepstone.dev
     upstreams: [dev]
     max_data_class: {data_class}
 """
@@ -236,7 +237,8 @@ upstreams:
     kind: openai
     base_url: {url}{key}
 
-# `*` passes every model id on to the server; list ids instead to bound them.
+# `*` passes every model id on to the server, and listings such as /v1/models stay empty; write ids instead to
+# bound them and to list them.
 models:
   - id: "*"
     upstreams: [server]

@@ -101,7 +101,9 @@ rates: {when_unavailable: local, local_share: 30, reserve: worst, assume_output:
     )
     counting = " ".join(sections["Counting"])
     assert "each gateway counts by itself, up to 30 % of each limit" in counting
-    assert "reserves a token for each byte, and the output that it states, or 64 tokens" in counting
+    assert (
+        "reserves a token for each byte of its body, and the output that it states, or 64 tokens" in counting
+    )
     assert "a call of a model without a price is let through" in counting
     assert "Limits of money do not see models without a price." in sections["Not protected"]
     assert any("forgotten when it restarts" in each for each in sections["Not protected"])

@@ -40,13 +40,13 @@ def explain_classes(policy: Policy) -> Iterator[str]:
 
 def explain_guardrail(guardrail: Guardrail) -> Iterator[str]:
     """Yield what a guardrail does with what it finds, in each direction."""
-    for direction, phrase in (("input", "On the way to the model"), ("output", "On the way back")):
-        blocked = [*_kinds(guardrail, direction, Action.BLOCK)]
-        masked = [*_kinds(guardrail, direction, Action.ANONYMIZE)]
-        if blocked:
-            yield f"{phrase}, {listed(blocked)} block the call."
-        if masked:
-            yield f"{phrase}, {listed(masked)} are masked."
+    for wanted, what in ((Action.BLOCK, "block the call"), (Action.ANONYMIZE, "are masked")):
+        there = [*_kinds(guardrail, "input", wanted)]
+        back = [*_kinds(guardrail, "output", wanted)]
+        phrases = (("On the way to the model", there), ("On the way back", back))
+        for phrase, kinds in (("In both directions", there),) if there == back else phrases:
+            if kinds:
+                yield f"{phrase}, {listed(kinds)} {what}."
     if guardrail.injection.action is BlockAction.BLOCK:
         yield f"Prompt attacks block the call, at strength {guardrail.injection.strength}."
     if guardrail.masking.style is MaskStyle.SURROGATE:

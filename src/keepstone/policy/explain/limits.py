@@ -52,7 +52,10 @@ def explain_counting(policy: Policy) -> Iterator[str]:
     meanwhile = _UNCOUNTED[rates.when_unavailable].format(share=rates.local_share)
     yield f"While a shared store is gone, {meanwhile}"
     how = "a token for four bytes" if rates.reserve == "estimate" else "a token for each byte"
-    yield f"A call reserves {how}, and the output that it states, or {rates.assume_output} tokens."
+    yield (
+        f"Until its use is known, a call reserves {how} of its body, and the output that it states, or "
+        f"{rates.assume_output} tokens where it states none."
+    )
     yield from _money(policy)
 
 

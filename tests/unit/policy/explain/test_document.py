@@ -38,6 +38,7 @@ def sentences(text: str = "") -> dict[str, tuple[str, ...]]:
             ),
         ),
         ("Guardrail default", "Prompt attacks block the call, at strength MEDIUM."),
+        ("Guardrail default", "In both directions, CREDIT_DEBIT_CARD_NUMBER and credentials block the call."),
         (
             "Guardrail claims",
             (
