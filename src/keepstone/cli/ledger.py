@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FINDINGS = 1
 _COLUMNS = ("index", "time", "id", "what", "principal", "about", "outcome")
-_SHORTENED = ("what", "principal", "about", "outcome")
+_SHORTENED = ("what", "principal", "about")
 _SHORT_ID = 8
 _LATER = ("by", "expires", "os_user")
 """What of an event's detail comes last, where the line may be cut."""
@@ -259,13 +259,13 @@ def _row(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
 
 
 def _line(index: "Address", record: "ExchangeRecord") -> dict[str, Any]:
-    part = f" {record.kind}" if record.kind in ("opened", "closed") else ""
+    part = f"{record.kind} " if record.kind in ("opened", "closed") else ""
     reason = record.reasons[0].code if record.reasons else ""
     return {
         "index": index,
         "time": record.time[:19].replace("T", " "),
         "id": record.id[:_SHORT_ID],
-        "what": record.event or f"{record.operation}{part}",
+        "what": record.event or f"{part}{record.operation}",
         "principal": record.principal.id,
         "about": record.model or dict(sorted(record.detail.items(), key=lambda each: each[0] in _LATER)),
         "outcome": record.outcome if reason in ("", "allowed") else f"{record.outcome} {reason}",

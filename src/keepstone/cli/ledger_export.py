@@ -12,6 +12,7 @@ import click
 
 from keepstone.cli.output import emit, format_option, safe, talk
 from keepstone.core.errors import UsageError
+from keepstone.core.settings import from_environment
 
 if TYPE_CHECKING:
     from keepstone.ledger.export.digest import Trail
@@ -22,8 +23,8 @@ _ledger_option = click.option(
     "--ledger",
     "directory",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=Path(".keepstone/ledger"),
-    show_default=True,
+    default=lambda: from_environment().ledger,
+    show_default="`ledger` in KEEPSTONE_HOME, .keepstone",
     help="Folder of the ledger.",
 )
 _keys_option = click.option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepstone.core.errors import LedgerError, UsageError
-from keepstone.core.settings import Settings
+from keepstone.core.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from keepstone.ledger.key import LedgerKey
@@ -25,8 +25,8 @@ ledger_option = click.option(
     "--ledger",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".keepstone/ledger"),
-    show_default=True,
+    default=lambda: from_environment().ledger,
+    show_default="`ledger` in KEEPSTONE_HOME, .keepstone",
     help="Folder of the ledger; its keys lie in `keys` beside it.",
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from keepstone.core.errors import UsageError
+from keepstone.core.settings import from_environment
 
 if TYPE_CHECKING:
     from keepstone.ledger.outside.anchor import Anchor
@@ -57,8 +58,8 @@ def anchor_options(command: _Command) -> _Command:
         click.option(
             "--policy",
             type=click.Path(path_type=Path, dir_okay=False),
-            default=Path("keepstone.yaml"),
-            show_default=True,
+            default=lambda: from_environment().policy,
+            show_default="KEEPSTONE_POLICY, keepstone.yaml",
             help="The document whose `record.anchors` are meant.",
         ),
     ):

@@ -126,6 +126,13 @@ def test_a_table_of_long_names_fits(tmp_path):
     assert "key: 3f9c2a7b10de, …" in lines[-1]
 
 
+def test_the_ledger_is_that_of_the_home_in_the_environment(home, monkeypatch):
+    monkeypatch.setenv("KEEPSTONE_HOME", str(home))
+    for command in (["show", "--format", "json"], ["verify", "--format", "json"]):
+        result = CliRunner().invoke(group, command, standalone_mode=False)
+        assert (result.exception, "id-1" in result.stdout or "PASS" in result.stdout) == (None, True)
+
+
 def test_the_beginning_of_an_id_is_enough_if_it_is_one_calls(tmp_path):
     with opened(tmp_path / "ledger") as ledger:
         for number, end in enumerate(("aa", "ab", "b")):
