@@ -123,7 +123,8 @@ def test_a_table_of_long_names_fits(tmp_path):
     lines = run(tmp_path, "show")[1].splitlines()
     assert len(lines) == 6
     assert max(map(len, lines)) <= 120
-    assert "key: 3f9c2a7b10de, …" in lines[-1]
+    assert "key: 3f9c" in lines[-1]
+    assert "refuse principal_not_allowed_here" in lines[-2]
 
 
 def test_the_ledger_is_that_of_the_home_in_the_environment(home, monkeypatch):
