@@ -138,10 +138,14 @@ def _tell(found: "Replayed", output_format: str) -> None:
         return
     emit(rows)
     for row in untold:
-        talk(f"could not tell: {row['calls']} calls: {row['because']}")
+        talk(f"could not tell: {_calls(found.untold[str(row['because'])])}: {row['because']}")
     click.echo(
-        f"{found.calls} calls: {found.unchanged} unchanged, {found.changes} changed, "
+        f"{_calls(found.calls)}: {found.unchanged} unchanged, {found.changes} changed, "
         f"{found.unknown} could not be told; {found.skipped} never reached the policy"
     )
     if not found.calls:
         talk("there was nothing to replay")
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'s' * (count != 1)}"

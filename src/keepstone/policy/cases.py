@@ -1,5 +1,6 @@
 """A table of cases for `keepstone policy test`: who calls what, and what the policy should say to it."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,8 +10,10 @@ from msgspec import Meta
 from keepstone.core.decision import ReasonCode
 from keepstone.core.exchange import WITHOUT_MODEL, Operation
 from keepstone.policy.load import load_as
-from keepstone.policy.problems import InvalidPolicyError, Kind, Problem, written
+from keepstone.policy.problems import Fault, Kind, shown
+from keepstone.policy.problems import Path as DocumentPath
 from keepstone.policy.schema.words import Closed, DataClassName, ModelGlob
+from keepstone.policy.shape import nearest
 
 NOON = "2026-01-07T12:00:00+00:00"
 """When a case takes place that says no time: a Wednesday, so that tests give the same result each day."""
@@ -83,28 +86,31 @@ class CaseTable(Closed, frozen=True, kw_only=True):
 
 def load_cases(path: Path) -> list[tuple[int, Case]]:
     """Return the cases of a file with their lines; raise `InvalidPolicyError` for what is wrong with it."""
-    table, root = load_as(path, CaseTable, Kind.CASES)
+    table, root = load_as(path, CaseTable, Kind.CASES, _faults)
     assert isinstance(root.value, dict)  # noqa: S101 - it has just been decoded as one
     nodes = root.value["cases"].value
     lines = [each.place.line for each in nodes] if isinstance(nodes, list) else []
-    problems = [
-        Problem(str(path), line, 1, written(("cases", number)), message, hint)
-        for number, (line, case) in enumerate(zip(lines, table.cases, strict=True))
-        for message, hint in _faults(case)
-    ]
-    if problems:
-        raise InvalidPolicyError(problems, Kind.CASES)
     return list(zip(lines, table.cases, strict=True))
 
 
-def _faults(case: Case) -> list[tuple[str, str]]:
-    found = []
-    try:
-        _ = case.wall_ns
-    except ValueError:
-        found.append(("`time` is no instant with an offset", "such as `2026-01-07T22:30:00+01:00`"))
-    if case.expect.reason and case.expect.reason not in list(ReasonCode):
-        found.append((f"unknown reason `{case.expect.reason[:48]}`", "docs/reference/reasons.md lists them"))
-    if bool(case.model) == (Operation(case.operation) in WITHOUT_MODEL):
-        found.append(("a call names a `model`; ApplyGuardrail and listings name none", ""))
-    return found
+def _faults(table: CaseTable) -> Iterator[Fault]:
+    for number, case in enumerate(table.cases):
+        path: DocumentPath = ("cases", number)
+        try:
+            instant(case.time)
+        except ValueError:
+            hint = "such as `2026-01-07T22:30:00+01:00`"
+            yield Fault((*path, "time"), f"`{shown(case.time)}` is no instant with an offset", hint)
+        reason = case.expect.reason
+        if reason and reason not in list(ReasonCode):
+            near = nearest(reason, list(ReasonCode))
+            hint = f"did you mean `{near}`?" if near else "docs/reference/reasons.md lists them"
+            yield Fault((*path, "expect", "reason"), f"unknown reason `{shown(reason)}`", hint)
+        without = Operation(case.operation) in WITHOUT_MODEL
+        if without and case.model:
+            message = f"a call by {case.operation} names no model"
+            yield Fault((*path, "model"), message, "leave `model` out")
+        elif not without and not case.model:
+            yield Fault(
+                path, f"a call by {case.operation} names a model", "add `model`, as a caller writes it"
+            )

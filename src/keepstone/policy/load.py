@@ -6,7 +6,7 @@ passes are syntax, shape and credentials together, then, for a document of the r
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -98,8 +98,13 @@ def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, .
     return document, tuple(meant)
 
 
-def load_as(path: Path, expected: type[_T], kind: Kind) -> tuple[_T, Node]:
-    """Return another kind of document, such as a table of cases, and its tree; raise `InvalidPolicyError`."""
+def load_as(
+    path: Path, expected: type[_T], kind: Kind, meaning: Callable[[_T], Iterable[Fault]]
+) -> tuple[_T, Node]:
+    """Return another kind of document, such as a table of cases, and its tree; raise `InvalidPolicyError`.
+
+    `meaning` tells what a document of the right shape still gets wrong.
+    """
     try:
         text, source = decode(str(path), _read(path, kind), kind)
         root, problems = parse(text, source)
@@ -110,9 +115,11 @@ def load_as(path: Path, expected: type[_T], kind: Kind) -> tuple[_T, Node]:
     reporter = _Reporter(root, {str(path): source})
     _refuse_errors(reporter.problems(faults_of_type(root, expected)), kind)
     try:
-        return msgspec.convert(root.plain, expected), root
+        document = msgspec.convert(root.plain, expected)
     except msgspec.ValidationError as error:
         raise InvalidPolicyError(reporter.problems([Fault((), str(error))]), kind) from error
+    _refuse_errors(reporter.problems(meaning(document)), kind)
+    return document, root
 
 
 def hash_of(document: Policy) -> str:

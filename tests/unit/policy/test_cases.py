@@ -128,9 +128,15 @@ def test_junit(folder: Path) -> None:
     ("old", "new", "position", "words"),
     [
         ("outcome: allow, rule", "outcome: maybe, rule", "8:23", "is not a choice here"),
-        ("model: both\n    purpose: support", "purpose: support", "3:1", "a call names a `model`"),
-        ('time: "2026-01-07T23:00:00+01:00"', 'time: "2026-01-07T23:00:00"', "13:1", "no instant"),
-        ("reason: outside_hours", "reason: outside_ours", "9:1", "unknown reason"),
+        ("model: both\n    purpose: support", "purpose: support", "3:5", "a call by Converse names a model"),
+        ('time: "2026-01-07T23:00:00+01:00"', 'time: "2026-01-07T23:00:00"', "16:11", "is no instant"),
+        ("reason: outside_hours", "reason: outside_ours", "12:39", "did you mean `outside_hours`?"),
+        (
+            "model: both\n    purpose: support",
+            "model: both\n    operation: ApplyGuardrail\n    purpose: support",
+            "5:12",
+            "a call by ApplyGuardrail names no model; leave `model` out",
+        ),
         ("roles: [night]", "role: [night]", "10:5", "did you mean `roles`?"),
     ],
 )

@@ -142,3 +142,8 @@ class TestDefaultPolicy:
         assert [(x.scope, x.window, x.requests, x.tokens) for x in document.limits] == [
             ("principal", "1m", 600, 200_000)
         ]
+
+
+def test_the_development_model_is_named_so_that_listings_show_it() -> None:
+    assert [each.id for each in policy_of(Answers()).models] == ["keepstone.dev"]
+    assert [each.id for each in default_policy().document.models] == ["keepstone.dev"]
