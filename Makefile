@@ -42,6 +42,7 @@ check: setup ## format, lint, types, import floors, generated reference
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.reference --check
 	$(BIN)/python -m tools.regions --check
+	$(BIN)/python -m tools.module --check
 
 fuzz: setup ## fuzz every codec of the wire with atheris, FUZZ_SECONDS (20) each
 	$(BIN)/python -m tests.fuzz.run $(or $(FUZZ_SECONDS),20)

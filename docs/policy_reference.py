@@ -157,6 +157,8 @@ def _scalar(node: inspect.Type) -> str:
             return "`true` or `false`"
         case inspect.DateType():
             return "*day*"
+        case inspect.AnyType():
+            return "any value"
         case _:
             raise TypeError(f"the page has no words for {node}")
 

@@ -17,6 +17,10 @@ COMMANDS = {
     "up": ("keepstone.cli.up:up", "Start the gateway."),
     "top": ("keepstone.cli.top:top", "Watch gateways at work, live."),
     "ledger": ("keepstone.cli.ledger:ledger", "Show, verify and prove the record."),
+    "deploy": (
+        "keepstone.cli.deploy:deploy",
+        "Provision the environment with Terraform, and watch it for drift.",
+    ),
     "demo": ("keepstone.cli.demo:demo", "See the gateway at work in a few scenes."),
 }
 

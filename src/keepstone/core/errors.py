@@ -9,6 +9,7 @@
     ├── StoreError          the database refused or is not ours
     ├── IdentityError       an identity provider did not give a usable answer
     ├── GuardError          a guardrail cannot be compiled or evaluated
+    ├── DeployError         Terraform refused, or what it left behind is not as expected
     ├── RequestError        a call's body is not what the protocol asks for
     └── UpstreamError       a model's server did not give a usable answer
         └── WireError       the bytes of its answer do not follow the protocol
@@ -77,6 +78,12 @@ class GuardError(KeepstoneError):
     """A guardrail cannot be compiled or evaluated."""
 
     code = "guard.error"
+
+
+class DeployError(KeepstoneError):
+    """Terraform cannot be run, or refused; or what lies in a deployment's folder is not as it was left."""
+
+    code = "deploy.error"
 
 
 class RequestError(KeepstoneError):

@@ -40,6 +40,12 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             "days, hours with two digits each, and an IANA time zone",
             "Mon-Fri 08:00-18:00 Europe/Berlin",
         ),
+        r"^[a-z][a-z0-9-]{0,19}$": Form(
+            "environment", "up to 20 lower-case letters, digits and `-`, a letter first", "production"
+        ),
+        r"^[a-z][a-z0-9_]*$": Form(
+            "variable", "the name of a variable of the Terraform module", "log_retention_days"
+        ),
         r"^[a-z0-9*][a-z0-9*-]{0,63}$": Form(
             "regions", "a region, or a pattern in which `*` stands for any text", "eu-*"
         ),

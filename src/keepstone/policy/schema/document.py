@@ -11,6 +11,7 @@ from msgspec import Meta, field
 
 from keepstone.policy.schema.cache import Cache
 from keepstone.policy.schema.data import Data, Purpose
+from keepstone.policy.schema.deployment import Deployment
 from keepstone.policy.schema.guardrails import Guardrail
 from keepstone.policy.schema.identities import Identities
 from keepstone.policy.schema.limits import Limit, Price, Rates
@@ -94,3 +95,6 @@ class Policy(Closed, frozen=True, kw_only=True):
     record: Record = Record()
     store: Store = Store()
     gateway: GatewayRules = GatewayRules()
+    deployment: Annotated[
+        Deployment | None, Meta(description="where `keepstone deploy` builds the environment, and how")
+    ] = None

@@ -14,6 +14,7 @@ from keepstone.policy.semantics.callers import CALLER_CHECKS
 from keepstone.policy.semantics.changes import CHANGE_CHECKS
 from keepstone.policy.semantics.conditions import CONDITION_CHECKS
 from keepstone.policy.semantics.copies import COPY_CHECKS
+from keepstone.policy.semantics.deployment import deployment_faults
 from keepstone.policy.semantics.guardrails import GUARDRAIL_CHECKS
 from keepstone.policy.semantics.limits import LIMIT_CHECKS
 from keepstone.policy.semantics.models import MODEL_CHECKS
@@ -41,6 +42,7 @@ CHECKS: tuple[Callable[[Policy], Iterator[Fault]], ...] = (
     *CALLER_CHECKS,
     *CONDITION_CHECKS,
     residency_faults,
+    deployment_faults,
     *RECORD_CHECKS,
     *COPY_CHECKS,
 )

@@ -1,0 +1,63 @@
+"""What the commands of `keepstone deploy` share: the folder, the policy, Terraform made ready."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepstone.cli.output import talk
+from keepstone.core.settings import from_environment
+
+if TYPE_CHECKING:
+    from keepstone.deploy.inputs import Input
+    from keepstone.deploy.terraform import Terraform
+    from keepstone.deploy.workspace import Workspace
+    from keepstone.policy.load import LoadedPolicy
+
+dir_option = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("deployment"),
+    show_default=True,
+    help="Folder of the deployment.",
+)
+
+
+def loaded() -> "LoadedPolicy":
+    """Return the policy that the environment's settings name."""
+    from keepstone.policy.load import load
+
+    settings = from_environment()
+    return load(settings.policy, settings.environment)
+
+
+def prepared(folder: Path) -> "tuple[Workspace, Terraform]":
+    """Return a deployment's folder as the policy has it now, and Terraform ready in it."""
+    from keepstone.deploy.terraform import Terraform
+    from keepstone.deploy.workspace import Workspace
+
+    workspace = Workspace(folder)
+    workspace.require()
+    written(workspace)
+    terraform = Terraform(folder, talk)
+    terraform.init()
+    return workspace, terraform
+
+
+def written(workspace: "Workspace") -> "tuple[Input, ...]":
+    """Write a deployment's folder from the policy, after its input was looked at; return the input."""
+    from keepstone.core.errors import UsageError
+    from keepstone.deploy.inputs import inputs_of
+    from keepstone.deploy.notices import Weight, notices_of
+
+    policy = loaded()
+    inputs = inputs_of(policy.document)
+    notices = notices_of({each.name: each.value for each in inputs})
+    for each in notices:
+        talk(f"{each.weight}: {each.variable}: {each.found}; {each.done} ({each.why})")
+    if any(each.weight is Weight.ERROR for each in notices):
+        raise UsageError("the input cannot be deployed as it is", hint="the lines above say what and why")
+    assert policy.document.deployment is not None  # noqa: S101 - `inputs_of` refuses a policy without one
+    workspace.write(policy.document.deployment, inputs, policy.hash)
+    return inputs

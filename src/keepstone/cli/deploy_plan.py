@@ -1,0 +1,109 @@
+"""`keepstone deploy plan` and `drift`: what would change, and what somebody has changed since."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepstone.cli.deploy_options import dir_option, prepared
+from keepstone.cli.output import emit, format_option, talk
+
+if TYPE_CHECKING:
+    from keepstone.deploy.changes import Change, Summary
+
+_FINDINGS = 1
+
+
+@click.command(epilog="Example: keepstone deploy plan --format json > plan-summary.json")
+@dir_option
+@format_option
+def plan(*, folder: Path, output_format: str) -> None:
+    """Plan what the policy asks for: what is created, changed and destroyed, and what it costs to have.
+
+    The plan is kept in the folder: `apply` carries out that one and no other.
+    """
+    summary = _planned(folder)
+    if output_format == "json":
+        emit(_document(summary), "json")
+        return
+    _tell(summary)
+    if summary.changes:
+        talk("next: `keepstone deploy apply`")
+
+
+@click.command(epilog="Example: keepstone deploy drift || notify-the-platform-team")
+@dir_option
+@format_option
+@click.pass_context
+def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
+    """Say what differs between the policy and what is deployed; exits 1 when something does."""
+    summary = _planned(folder)
+    if output_format == "json":
+        emit(_document(summary) | {"drift": bool(summary.changes)}, "json")
+    elif summary.changes:
+        emit([_row(each) for each in summary.changes], fit=("resource", "attributes"))
+    else:
+        click.echo("no drift: what is deployed is what the policy asks for")
+    ctx.exit(_FINDINGS if summary.changes else 0)
+
+
+def _planned(folder: Path) -> "Summary":
+    from keepstone.deploy.changes import read_plan, summarise
+    from keepstone.deploy.workspace import PLAN
+
+    workspace, terraform = prepared(folder)
+    talk("planning: AWS is asked for what is there")
+    for each in terraform.plan(PLAN):
+        talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
+    shown = terraform.show(PLAN)
+    workspace.note_plan(shown)
+    return summarise(read_plan(shown))
+
+
+def _tell(summary: "Summary") -> None:
+    if not summary.changes:
+        click.echo("nothing to do: what is deployed is what the policy asks for")
+    else:
+        emit([_row(each) for each in summary.changes], fit=("resource", "attributes"))
+        click.echo()
+        click.echo(", ".join(f"{count} to {action}" for action, count in summary.counts.items() if count))
+    if summary.costs:
+        click.echo()
+        emit(
+            [
+                {"what": each.what, "count": each.count, "USD_a_month": f"{each.amount:.2f}"}
+                for each in summary.costs
+            ]
+        )
+        click.echo(
+            f"about {summary.monthly:.0f} USD a month, used or not (us-east-1, {summary.looked_at}); "
+            "calls, logs and traffic come on top"
+        )
+
+
+def _row(change: "Change") -> dict[str, object]:
+    return {
+        "action": change.action.value,
+        "resource": change.address.removeprefix("module.bedrock_solution."),
+        "attributes": list(change.attributes),
+    }
+
+
+def _document(summary: "Summary") -> dict[str, object]:
+    return {
+        "counts": summary.counts,
+        "changes": [
+            {
+                "action": each.action.value,
+                "address": each.address,
+                "type": each.type,
+                "attributes": list(each.attributes),
+            }
+            for each in summary.changes
+        ],
+        "fixed_cost": {
+            "usd_a_month": round(summary.monthly, 2),
+            "prices_of": summary.looked_at,
+            "parts": list(summary.costs),
+        },
+    }
