@@ -1,0 +1,90 @@
+"""Terraform's words become progress, warnings and errors with a hint; a stand-in says them."""
+
+import json
+import stat
+
+import pytest
+
+from keepstone.core.errors import DeployError
+from keepstone.deploy.terraform import Terraform
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch):
+    """Let a script stand for Terraform: it prints these lines and ends with this code."""
+
+    def stand_in(lines, code=0):
+        text = "".join(f"{json.dumps(each) if isinstance(each, dict) else each}\n" for each in lines)
+        (tmp_path / "lines").write_text(text)
+        script = tmp_path / "terraform"
+        script.write_text(f"#!/bin/sh\ncat '{tmp_path}/lines'\nexit {code}\n")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("KEEPSTONE_TERRAFORM", str(script))
+        told = []
+        return Terraform(tmp_path, told.append), told
+
+    return stand_in
+
+
+def diagnostic(severity, summary, detail="", address=""):
+    return {
+        "type": "diagnostic",
+        "@message": summary,
+        "diagnostic": {"severity": severity, "summary": summary, "detail": detail, "address": address},
+    }
+
+
+def test_progress_and_warnings(said) -> None:
+    terraform, told = said(
+        [
+            {"type": "version", "@message": "Terraform 1.11.4"},
+            {"type": "apply_start", "@message": "aws_kms_key.this: Creating..."},
+            "a line of the provider's",
+            diagnostic("warning", "Check block assertion failed", "A range has\n host bits"),
+            {"type": "apply_complete", "@message": "aws_kms_key.this: Creation complete after 1s"},
+        ]
+    )
+    (warning,) = terraform.apply("plan")
+    assert warning.detail == "A range has\n host bits"
+    assert told == ["aws_kms_key.this: Creating...", "aws_kms_key.this: Creation complete after 1s"]
+
+
+@pytest.mark.parametrize(
+    ("summary", "detail", "hint"),
+    [
+        ("No valid credential sources found", "", "credentials are missing"),
+        ("Retrieving AWS account details", "api error InvalidClientTokenId: no", "not valid"),
+        ("creating KMS Key", "api error AccessDeniedException", "may not do that"),
+        ("Error acquiring the state lock", "ID: 1", "force-unlock"),
+        ("Saved plan is stale", "", "plan` again"),
+        ("creating", "dial tcp: lookup kms: no such host", "network"),
+        ("something else", "", "nothing that Terraform did not name"),
+    ],
+)
+def test_an_error_has_a_hint(said, summary, detail, hint) -> None:
+    terraform, _ = said([diagnostic("error", summary, detail, "aws_kms_key.this")], 1)
+    with pytest.raises(DeployError) as caught:
+        terraform.apply("plan")
+    assert summary in caught.value.message
+    assert "aws_kms_key.this" in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_end_without_words_is_an_error(said) -> None:
+    terraform, _ = said([], 1)
+    with pytest.raises(DeployError, match="ended with 1"):
+        terraform.plan("out")
+
+
+def test_init_says_why_it_refuses(said) -> None:
+    terraform, _ = said(
+        ["╷", "│ Error: Failed to query available provider packages", "│ ", "│ Could not retrieve"], 1
+    )
+    with pytest.raises(DeployError, match="Failed to query available provider packages: Could not retrieve"):
+        terraform.init()
+
+
+def test_no_terraform_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KEEPSTONE_TERRAFORM", str(tmp_path / "none"))
+    with pytest.raises(DeployError, match="not on this machine"):
+        Terraform(tmp_path, print)
