@@ -1,6 +1,7 @@
 """`keepstone policy residency`, the real command: rows, exit codes, dates, what ends soon."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,28 @@ def test_it_knows_what_aws_told_the_gateway(policy: Path) -> None:
     assert code == 0
     assert {row["destination"] for row in found["rows"]} == {"eu-central-1", "eu-west-1", "eu-west-2"}
     assert {row["known_by"] for row in found["rows"]} == {"GetInferenceProfile, 2026-11-21"}
+
+
+def test_an_answer_that_is_too_old_counts_as_none_today(policy: Path) -> None:
+    home = policy.parent / "home"
+    home.mkdir()
+    now_ns = time.time_ns()
+    for age_ns, status in ((0, 0), (2 * 86_400 * 10**9, 3)):
+        answer = {**SNAPSHOT["answers"][0], "read_at_ns": now_ns - age_ns}
+        (home / "inference-profiles.json").write_text(json.dumps({"answers": [answer]}))
+        code, found = asked(policy, "--model", "eu.anthropic.claude-x")
+        assert code == status
+    assert "is older than `destinations.max_age`" in found["rows"][-1]["because"]
+
+
+def test_a_pattern_is_judged_by_what_is_known_and_open_otherwise(policy: Path) -> None:
+    policy.write_text(POLICY.replace('id: "eu.anthropic.claude-x"', 'id: "eu.*"'))
+    code, found = asked(policy)
+    assert code == 3
+    rows = {row["destination"]: row["verdict"] for row in found["rows"] if row["model"] == "eu.*"}
+    assert rows == {"eu-central-1": "yes", "unknown": "could not tell"}
+    told = keepstone("policy", "residency", policy).stderr
+    assert "could not be judged everywhere: eu.*" in told
 
 
 def test_it_warns_of_what_ends_within_ninety_days(policy: Path) -> None:

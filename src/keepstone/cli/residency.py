@@ -1,5 +1,6 @@
 """`keepstone policy residency`: where the data of calls may go, destination by destination."""
 
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def residency(
         consent = Consent(ConsentState.GIVEN, (purpose,), everywhere, explicit=True)
     facts = Facts(rules.jurisdictions_of(roles, jurisdiction), _day(day), purpose, consent)
     snapshot = home / settings.profiles.name if home else settings.profiles
-    rows = report(rules, _models(policy, model_id), facts, _atlas(policy, snapshot, rules), model_id)
+    now_ns = 0 if day else time.time_ns()
+    rows = report(rules, _models(policy, model_id), facts, _atlas(policy, snapshot, rules, now_ns), model_id)
     ending = endings(rules, rows, facts.day)
     if output_format == "json":
         emit({"day": str(facts.day), "hash": policy.hash, "rows": rows, "ending": ending}, "json")
@@ -116,19 +118,23 @@ def _models(policy: CompiledPolicy, model_id: str) -> tuple[ModelRoute, ...]:
     return (found,)
 
 
-def _atlas(policy: CompiledPolicy, snapshot: Path, rules: ResidencyRules) -> Atlas:
-    """Return what is known of ids: by the policy, by what AWS told the gateway, by the shipped table."""
+def _atlas(policy: CompiledPolicy, snapshot: Path, rules: ResidencyRules, now_ns: int) -> Atlas:
+    """Return what is known of ids: by the policy, by what AWS told the gateway, by the shipped table.
+
+    An answer that is too old at `now_ns` counts as none, as in a gateway; 0 takes all as they stand.
+    """
     answers = {(each.upstream, each.profile): each for each in load_snapshot(snapshot)}
 
     def look_up(upstream: str, profile: str) -> Reach:
         answer = answers.get((upstream, profile))
+        unknown = f"the gateway has not heard from AWS where profile `{profile}` computes"
         if answer is not None and not answer.failure:
             when = datetime.fromtimestamp(answer.read_at_ns / 1e9, UTC).date()
-            return Reach(answer.regions, f"GetInferenceProfile, {when}")
+            if now_ns < answer.read_at_ns + rules.max_age_ns:
+                return Reach(answer.regions, f"GetInferenceProfile, {when}")
+            unknown = f"what AWS said of profile `{profile}` on {when} is older than `destinations.max_age`"
         regions = shipped(profile) if rules.shipped_table else ()
-        if regions:
-            return Reach(regions, "shipped table", assumed=True)
-        return Reach(unknown=f"the gateway has not heard from AWS where profile `{profile}` computes")
+        return Reach(regions, "shipped table", assumed=True) if regions else Reach(unknown=unknown)
 
     told: dict[str, list[str]] = {}
     for upstream, profile in answers:
