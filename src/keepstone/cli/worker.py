@@ -6,6 +6,7 @@ far its log has come and what its metrics are. When the parent goes away, it let
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 from dataclasses import replace
@@ -143,6 +144,7 @@ def main() -> int:
     """Serve until told to stop; return the exit status."""
     import uvloop
 
+    gc.set_threshold(100_000, 20, 20)  # as in `main.py`
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_main(int(sys.argv[1]), int(sys.argv[2])))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keepstone.detect import width
 from keepstone.detect.recogniser import Recogniser
@@ -30,17 +31,15 @@ def window_of(plan: Plan) -> Window | None:
     """Return what `plan` needs, or `None` when one of its patterns has no bound."""
     spaced, wide, anywhere, look_back = [1], [1], [1], [1]
     for row in plan.scanner.rows:
-        measured = _measure(row)
-        if measured is None:
+        reach = _measure(row)
+        if reach is None:
             return None
-        held, back = measured
-        anywhere.append(held)
-        look_back.append(back)
-        value = width.parse(row.pattern)
-        if any(width.can_contain(value, each) for each in SPACES):
-            spaced.append(held)
-        if width.can_contain(value, _A_WIDE):
-            wide.append(held)
+        anywhere.append(reach.held)
+        look_back.append(reach.back)
+        if reach.over_space:
+            spaced.append(reach.held)
+        if reach.over_wide:
+            wide.append(reach.held)
     for phrase in _phrases(plan):
         anywhere.append(len(phrase) + 1)
         if any(each.isspace() for each in phrase):
@@ -61,8 +60,19 @@ def is_wide(character: str) -> bool:
     )
 
 
-def _measure(row: Recogniser) -> tuple[int, int] | None:
-    """Return the characters to hold back and to look back on for one row; `None` without a bound.
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The characters to hold back and to look back on for one row, and what a match may hold."""
+
+    held: int
+    back: int
+    over_space: bool
+    over_wide: bool
+
+
+@lru_cache(maxsize=2048)
+def _measure(row: Recogniser) -> _Reach | None:
+    """Return what one row needs; `None` without a bound. Guardrails share most rows, so it is remembered.
 
     What a validator judges must be seen whole where it has an end, since a part of a number fails its check.
     """
@@ -75,7 +85,8 @@ def _measure(row: Recogniser) -> tuple[int, int] | None:
     back, ahead = width.longest(before), width.longest(after)
     if held is None or back is None or ahead is None:
         return None
-    return held + ahead + 1, back + 1
+    over_space = any(width.can_contain(value, each) for each in SPACES)
+    return _Reach(held + ahead + 1, back + 1, over_space, width.can_contain(value, _A_WIDE))
 
 
 def _phrases(plan: Plan) -> Sequence[str]:

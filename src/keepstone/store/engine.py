@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,6 +16,9 @@ from keepstone.core.errors import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MOST_REASON = 300
+HEAD = "0005_machines"
+"""The newest of the migrations. A database that has it is ready without Alembic, whose import takes half a
+second of CPU, which every start and every command would wait for."""
 MIGRATION_LOCK = 0x6B65_7973  # any number, the same for all of us
 PATIENCE = {
     "connect_timeout": 2,
@@ -46,12 +46,10 @@ def _open_file(path: Path) -> Engine:
             _create_private(path)
             engine = create_engine(f"sqlite:///{path}")
             event.listen(engine, "connect", _prepare)
-            _migrate(engine)
+            _migrate(engine, str(path))
     except OSError as error:
         reason = (error.strerror or "failed").lower()
         raise StoreError(f"cannot open `{path}`: {reason}", hint="check owner and permissions") from error
-    except CommandError as error:
-        raise _unknown_schema(str(path)) from error
     except DatabaseError as error:
         hint = "move the file away to start with an empty one; keys in it are then lost"
         raise StoreError(f"`{path}` is not a usable database", hint=hint) from error
@@ -67,10 +65,10 @@ def _open_server(given: str) -> Engine:
         raise StoreError("PostgreSQL needs a driver that is not installed", hint=hint) from error
     where = f"{url.host or 'local socket'}/{url.database or ''}"
     try:
-        _migrate(engine)
-    except CommandError as error:
+        _migrate(engine, where)
+    except StoreError:
         engine.dispose()
-        raise _unknown_schema(where) from error
+        raise
     except SQLAlchemyError as error:
         engine.dispose()
         reason = _reason(error, url)
@@ -137,13 +135,29 @@ def _prepare(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> No
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+def _migrate(engine: Engine, where: str) -> None:
     with engine.begin() as connection:
         _lock(connection)
+        if _revision(connection) == HEAD:
+            return
+        from alembic import command  # noqa: PLC0415 - see `HEAD`
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise _unknown_schema(where) from error
+
+
+def _revision(connection: Connection) -> str:
+    """Return which migration a database has, empty for one without any."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
 def _lock(connection: Connection) -> None:

@@ -233,8 +233,8 @@ async def test_silence_may_be_retried_only_before_the_first_byte():
 
 @on_loop
 async def test_a_stream_that_goes_on_is_never_late():
-    slowly = [CHUNKED, *[each for number in range(6) for each in (0.01, chunk(b"%d" % number))]]
-    async with pooled([[*slowly, b"0\r\n\r\n"]], timeout=0.03) as (pool, _):
+    slowly = [CHUNKED, *[each for number in range(6) for each in (0.03, chunk(b"%d" % number))]]
+    async with pooled([[*slowly, b"0\r\n\r\n"]], timeout=0.15) as (pool, _):
         assert await stream(pool) == b"012345"
 
 

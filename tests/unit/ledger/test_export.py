@@ -145,6 +145,7 @@ def test_a_trail_holds_every_record_once_and_its_digests_are_a_signed_chain(ledg
         previous = (found, signature)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=5))
 def test_any_stops_give_every_record_once(ledger, key, tmp_path_factory, minutes):
@@ -258,6 +259,7 @@ def asked(ledger, folder, sql):
     return query.ask(source, folder, sql).rows
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 def test_a_query_sees_every_record_in_files_and_behind_them(ledger, tmp_path):
     sql = "SELECT count(*), min(index), max(index), sum(input_tokens) FROM records WHERE kind = 'exchange'"
@@ -279,6 +281,7 @@ def test_files_of_queries_are_their_owner_s(ledger, tmp_path):
     assert modes == {True: 0o700, False: 0o600}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 def test_what_was_pruned_leaves_the_files_too(tmp_path):
     ledger, folder = tmp_path / "ledger", tmp_path / "query"

@@ -34,6 +34,7 @@ def restored(objects: MemoryObjects, folder: Path) -> Ledger | None:
     return whole.logs["main"]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 700), st.integers(0, 12)), max_size=5))
 def test_whatever_is_published_and_wherever_it_ends_no_checkpoint_comes_early(

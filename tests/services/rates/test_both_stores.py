@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from keepstone.policy.limits import Period, Unit
 from tests.laws import examples
-from tests.unit.gateway.rates.stores import BOB, admitted, demand, opened, rule_of, run
+from tests.services.rates.stores import BOB, admitted, demand, opened, rule_of, run
 
 CALL = (1, 0, 0, 0, 0, 0, 1)
 STREAM = (1, 0, 0, 0, 0, 1, 1)

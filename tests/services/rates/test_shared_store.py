@@ -14,8 +14,8 @@ from keepstone.gateway.rates.budget import Budget
 from keepstone.gateway.rates.resp import Address
 from keepstone.policy.limits import Period, Unit
 from tests.laws import examples
+from tests.services.rates.stores import SECOND, admitted, bounds, connected, demand, opened, rule_of, run
 from tests.services.valkey import valkey
-from tests.unit.gateway.rates.stores import SECOND, admitted, bounds, connected, demand, opened, rule_of, run
 
 CALL = (1, 0, 0, 0, 0, 0, 1)
 STREAM = (1, 0, 0, 0, 0, 1, 1)
