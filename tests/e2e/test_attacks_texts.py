@@ -346,6 +346,16 @@ class TestFlows:
         received = self.streamed(gateway, bedrock, CLAUDE, (*chunks, {"type": "content_block_stop"}, end))
         assert not [part for part in ("kari", "4111", "nightj") if part in received]
 
+    def test_what_no_family_knows_is_not_let_through_unread(
+        self, gateway: GatewayProcess, bedrock: BedrockSimulator
+    ) -> None:
+        """Base64 in a stream that is held whole, and an answer told token by token."""
+        tokens = [{"token": part} for part in pieces(SECRET)]
+        for hidden in ({"logprobs": {"content": tokens}}, delta(content="x", logprobs={"content": tokens})):
+            chunks = ({"generation": "a", **hidden}, {"generation": "b", "stop_reason": "stop"})
+            received = self.streamed(gateway, bedrock, FAMILIES["llama"].model, chunks)
+            assert not [part for part in ("kari", "4111", "nightj") if part in received]
+
     def test_interleaved_blocks_are_scanned_apart(
         self, gateway: GatewayProcess, bedrock: BedrockSimulator
     ) -> None:

@@ -164,14 +164,14 @@ class GovernedStream:
         self._note_usage(document)
         if METRICS in document:  # InvokeModel's last chunk, whatever else is in it
             self._add_trace(document)
-        if self._body.buffer_all:
-            self._hold(len(event.payload))
-            self._buffered.append((event.type, document, delta))
-            return b""
         if self._drops_reasoning and self._is_reasoning(document, delta):
             return b""
         if delta.uninspectable:
             self._refuse_uninspectable(delta)
+        if self._body.buffer_all:
+            self._hold(len(event.payload))
+            self._buffered.append((event.type, document, delta))
+            return b""
         if delta.slots:
             self._inspect(list(delta.slots))
         frames = self._by_kind(event.type, document, delta)

@@ -488,6 +488,22 @@ def test_a_stream_of_an_unknown_family_is_held_whole():
 # --- changes of the policy's --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"data": "QUJD" * 300},
+        {"logprobs": {"content": [{"token": "4111"}, {"token": "1111"}]}},
+        {"choices": [{"top_logprobs": [{"4111": -1}]}]},
+    ],
+)
+def test_what_cannot_be_read_in_a_stream_of_an_unknown_family(hidden):
+    for names, refused in (((), True), (("open",), False)):
+        stream, call = governed(Operation.INVOKE_MODEL_STREAM, "maker.model-v1", names)
+        play(stream, [chunk({"token": "a b"}), chunk(hidden)])
+        code = call.decision.reason.code if call.decision else ""
+        assert (code == ReasonCode.CONTENT_NOT_INSPECTABLE) is refused
+
+
 def reasoning(text, block=0):
     document = {"delta": {"reasoningContent": {"text": text}}, "contentBlockIndex": block}
     return event("contentBlockDelta", document)

@@ -40,6 +40,9 @@ text title type uniqueItems url value values
 """
 KEYWORDS = frozenset(_WORDS.split())
 
+_TOKENWISE = frozenset({"logprobs", "top_logprobs", "token_likelihoods"})
+"""Members that tell an answer once more token by token: pieces in which nothing can be found."""
+
 _CONSTANTS = frozenset({"assistant", "user", "end_turn", "tool_use", "max_tokens", "stop_sequence", "stop"})
 """Values that nearly every document holds, known to be identifiers without a closer look."""
 
@@ -223,6 +226,8 @@ class Walk:
             if not (key == "type" and type(value) is str and value in JSON_TYPES):
                 self.tree(container, key, origin, depth)
             return
+        if key in _TOKENWISE and type(container[key]) in (dict, list):
+            self.opaque.append((container, key))
         key_slot = KeySlot(container, key, origin, self._numbers)
         self.slots.append(key_slot)
         first = len(self.slots)

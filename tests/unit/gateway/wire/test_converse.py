@@ -358,3 +358,11 @@ def test_a_document_whose_format_is_no_word_is_listed_not_a_fault(odd) -> None:
     block = {"document": {"format": odd, "name": "n", "source": {"bytes": "aGVsbG8="}}}
     found = converse.request_slots({"messages": [{"role": "user", "content": [block]}]})
     assert found.uninspectable == ("messages[0].content[0].document.source.bytes",)
+
+
+@pytest.mark.parametrize("name", ["logprobs", "top_logprobs", "token_likelihoods"])
+def test_an_answer_told_token_by_token_cannot_be_inspected(name) -> None:
+    told = {"additionalModelResponseFields": {"choices": [{name: [{"token": "4111"}, {"token": "1111"}]}]}}
+    assert converse.response_slots(told).uninspectable
+    for asked in (True, 5, None):
+        assert not converse.response_slots({"additionalModelResponseFields": {name: asked}}).uninspectable
