@@ -271,7 +271,8 @@ class GovernedStream:
         """Say whether an event belongs to a block of reasoning."""
         if delta.kind is Kind.STOP:
             return delta.block in self._dropped
-        if "reasoningContent" not in (document.get("delta") or ()):
+        piece = document.get("delta")
+        if type(piece) is not dict or "reasoningContent" not in piece:
             return False
         if not self._dropped:
             note_answer(self._call)
