@@ -11,6 +11,7 @@ COMMANDS = {
     "drift": "keepstone.cli.deploy_plan:drift",
     "destroy": "keepstone.cli.deploy_apply:destroy",
     "outputs": "keepstone.cli.deploy_outputs:outputs",
+    "iam-policy": "keepstone.cli.deploy_iam:iam_policy",
     "variables": "keepstone.cli.deploy_outputs:variables",
 }
 

@@ -1,0 +1,290 @@
+"""The least that each needs in AWS: who deploys, the gateway at work, each persona; and what nobody may do.
+
+Every function returns an IAM policy document. Where an action knows no resource, the resource is `*`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keepstone.catalog.iam_actions import iam_actions
+from keepstone.core.exchange import Operation
+from keepstone.policy.personas import PERSONAS
+from keepstone.policy.schema.document import Policy
+from keepstone.policy.schema.identities import Persona
+from keepstone.policy.schema.record import KmsEnvelope, S3Anchor
+from keepstone.policy.schema.upstreams import BedrockUpstream
+
+Document = dict[str, Any]
+MOST_CHARACTERS = {"managed policy": 6144, "service control policy": 5120}
+_INVOKE = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
+_APPLY = "bedrock:ApplyGuardrail"
+_CALLS: Mapping[Operation, tuple[str, ...]] = {
+    Operation.CONVERSE: _INVOKE[:1],
+    Operation.CONVERSE_STREAM: _INVOKE[1:],
+    Operation.INVOKE_MODEL: _INVOKE[:1],
+    Operation.INVOKE_MODEL_STREAM: _INVOKE[1:],
+    Operation.COUNT_TOKENS: ("bedrock:CountTokens",),
+    Operation.APPLY_GUARDRAIL: (_APPLY,),
+}
+_LISTS = (
+    "bedrock:GetFoundationModel",
+    "bedrock:GetInferenceProfile",
+    "bedrock:ListFoundationModels",
+    "bedrock:ListInferenceProfiles",
+)
+_GATEWAY_ROLE = "arn:{partition}:iam::*:role/{prefix}-gateway"
+_GUARDRAILS = "arn:{partition}:bedrock:{region}:{account}:guardrail/*"
+_LOG_GROUPS = "arn:{partition}:logs:{region}:{account}:log-group:/aws/*/{prefix}*"
+_BUCKET = "arn:{partition}:s3:::{prefix}-logs-*"
+_KEYS = "arn:{partition}:kms:{region}:{account}:key/*"
+_Grants = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+_PERSONAL: Mapping[Persona, _Grants] = {
+    Persona.ML_ENGINEER: (
+        (
+            (
+                "bedrock:CreateModelCustomizationJob",
+                "bedrock:GetModelCustomizationJob",
+                "bedrock:ListModelCustomizationJobs",
+                "bedrock:StopModelCustomizationJob",
+                "cloudwatch:DescribeAlarms",
+                "cloudwatch:GetMetricData",
+            ),
+            ("*",),
+        ),
+    ),
+    Persona.AUDITOR: (
+        (
+            (
+                "bedrock:GetGuardrail",
+                "bedrock:GetModelInvocationLoggingConfiguration",
+                "bedrock:ListGuardrails",
+                "cloudtrail:DescribeTrails",
+                "cloudtrail:GetTrailStatus",
+                "cloudtrail:LookupEvents",
+                "cloudwatch:DescribeAlarms",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeVpcEndpoints",
+            ),
+            ("*",),
+        ),
+        (("logs:FilterLogEvents", "logs:GetLogEvents"), (_LOG_GROUPS,)),
+        (("s3:GetBucketPolicy", "s3:GetObject", "s3:ListBucket"), (_BUCKET, f"{_BUCKET}/*")),
+        (("kms:Decrypt", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus"), (_KEYS,)),
+    ),
+    Persona.SECURITY_OPERATOR: (
+        (
+            (
+                "bedrock:GetModelInvocationLoggingConfiguration",
+                "bedrock:ListGuardrails",
+                "cloudtrail:LookupEvents",
+                "cloudwatch:DescribeAlarmHistory",
+                "cloudwatch:DescribeAlarms",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeVpcEndpoints",
+            ),
+            ("*",),
+        ),
+        (
+            ("bedrock:CreateGuardrailVersion", "bedrock:GetGuardrail", "bedrock:UpdateGuardrail"),
+            (_GUARDRAILS,),
+        ),
+        (("logs:FilterLogEvents", "logs:GetLogEvents"), (_LOG_GROUPS,)),
+    ),
+    Persona.BILLING: (
+        (
+            (
+                "ce:GetAnomalies",
+                "ce:GetAnomalyMonitors",
+                "ce:GetCostAndUsage",
+                "ce:GetCostForecast",
+            ),
+            ("*",),
+        ),
+        (("budgets:ViewBudget",), ("arn:{partition}:budgets::{account}:budget/{prefix}-*",)),
+    ),
+}
+_ROLES_AT_WORK = ("bedrock.amazonaws.com", "cloudtrail.amazonaws.com", "vpc-flow-logs.amazonaws.com")
+
+
+DEFAULT_ROLE = "JQ-12345678-Bedrock"
+"""The module's default of `bedrock_role_name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a deployment is, as its ARNs say it; `*` for an account that is not known yet."""
+
+    environment: str
+    region: str
+    account: str = "*"
+    partition: str = "aws"
+    role: str = DEFAULT_ROLE
+
+    @property
+    def prefix(self) -> str:
+        """Return what the names of resources begin with."""
+        return f"{self.environment}-bedrock"
+
+    def fill(self, arn: str) -> str:
+        """Return an ARN with this place in it."""
+        return arn.format(
+            partition=self.partition,
+            region=self.region,
+            account=self.account,
+            prefix=self.prefix,
+            role=self.role,
+        )
+
+
+def for_whom(place: Place, policy: Policy, who: str, regions: Sequence[str]) -> Document:
+    """Return the document of `deployer`, `gateway`, `scp` or a persona."""
+    match who:
+        case "deployer":
+            return deployer(place, iam_actions())
+        case "gateway":
+            return gateway(place, policy)
+        case "scp":
+            return service_control(place, regions)
+        case _:
+            return persona(place, policy, Persona(who))
+
+
+def deployer(place: Place, types: Iterable[str]) -> Document:
+    """Return what Terraform needs to build, change and destroy resources of these types."""
+    wanted: dict[tuple[str, ...], set[str]] = {("*",): {"sts:GetCallerIdentity"}}
+    for kind in types:
+        for grant in iam_actions()[kind]:
+            where = tuple(place.fill(arn) for arn in grant.resources)
+            wanted.setdefault(where, set()).update(grant.actions)
+    anywhere = wanted[("*",)]
+    statements = [
+        _allow(sorted(actions - (anywhere if where != ("*",) else set())), where)
+        for where, actions in sorted(wanted.items())
+        if where == ("*",) or actions - anywhere
+    ]
+    roles = tuple(place.fill(arn) for arn in iam_actions()["aws_iam_role"][0].resources)
+    passing = _allow(["iam:PassRole"], roles) | {
+        "Condition": {"StringEquals": {"iam:PassedToService": list(_ROLES_AT_WORK)}}
+    }
+    return _document([*statements, passing])
+
+
+def gateway(place: Place, policy: Policy) -> Document:
+    """Return what the gateway's own role needs at work: its models, and where its record is copied to."""
+    upstreams = [each for each in policy.upstreams.values() if isinstance(each, BedrockUpstream)]
+    own = [each for each in upstreams if each.assume_role is None and each.bearer_token is None]
+    statements = []
+    if own:
+        models = _models(place, sorted({each.region for each in own}))
+        statements += [_allow([*_INVOKE, "bedrock:CountTokens"], models), _allow(_LISTS, ("*",))]
+    roles = sorted({each.assume_role.arn for each in upstreams if each.assume_role is not None})
+    if roles:
+        statements.append(_allow(["sts:AssumeRole", "sts:TagSession"], roles))
+    store = policy.record.store
+    buckets = [] if store is None else [store.bucket]
+    buckets += [each.bucket for each in policy.record.anchors if isinstance(each, S3Anchor)]
+    for name in sorted(set(buckets)):
+        bucket = f"arn:{place.partition}:s3:::{name}"
+        statements.append(_allow(["s3:GetBucketObjectLockConfiguration", "s3:ListBucket"], (bucket,)))
+        statements.append(_allow(["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"], (f"{bucket}/*",)))
+    if isinstance(policy.retention.envelope, KmsEnvelope):
+        key = policy.retention.envelope.kms_key_id
+        where = key if ":key/" in key else place.fill("arn:{partition}:kms:{region}:{account}:key/*")
+        statements.append(_allow(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], (where,)))
+    return _document(statements)
+
+
+def persona(place: Place, policy: Policy, who: Persona) -> Document:
+    """Return what a persona may do in AWS itself: its guarded calls, and what it reads or changes."""
+    bounds = PERSONAS[who]
+    regions = sorted({each.region for each in policy.upstreams.values() if isinstance(each, BedrockUpstream)})
+    calls = sorted({action for each in bounds.operations for action in _CALLS.get(each, ())})
+    statements = []
+    if calls:
+        of_models = [each for each in calls if each != _APPLY]
+        if of_models:
+            statements.append(_allow(of_models, _models(place, regions)))
+        if _APPLY in calls:
+            statements.append(_allow([_APPLY], (place.fill(_GUARDRAILS),)))
+        statements += [_allow(_LISTS, ("*",)), _never_unguarded(place)]
+    for actions, resources in _PERSONAL.get(who, ()):
+        statements.append(_allow(actions, [place.fill(each) for each in resources]))
+    return _document(statements)
+
+
+def service_control(place: Place, regions: Sequence[str]) -> Document:
+    """Return what nobody in the organisation may do: call models unguarded, elsewhere, by a global profile.
+
+    The gateway's role may call unguarded: it inspects itself. A profile's call is seen in its destination's
+    region, so it is let through by the profile's own region and name; what is denied there is `global.*`.
+    """
+    profiles = [
+        f"arn:{place.partition}:bedrock:{region}:*:{kind}/*"
+        for region in regions
+        for kind in ("inference-profile", "application-inference-profile")
+    ]
+    return _document(
+        [
+            {
+                "Sid": "NoUnguardedCalls",
+                "Effect": "Deny",
+                "Action": list(_INVOKE),
+                "Resource": "*",
+                "Condition": {
+                    "Null": {"bedrock:GuardrailIdentifier": "true"},
+                    "ArnNotLike": {"aws:PrincipalArn": place.fill(_GATEWAY_ROLE)},
+                },
+            },
+            {
+                "Sid": "NoCallsElsewhere",
+                "Effect": "Deny",
+                "Action": list(_INVOKE),
+                "Resource": "*",
+                "Condition": {
+                    "StringNotEquals": {"aws:RequestedRegion": list(regions)},
+                    "ArnNotLikeIfExists": {"bedrock:InferenceProfileArn": profiles},
+                },
+            },
+            {
+                "Sid": "NoGlobalProfiles",
+                "Effect": "Deny",
+                "Action": list(_INVOKE),
+                "Resource": f"arn:{place.partition}:bedrock:*:*:inference-profile/global.*",
+            },
+            {
+                "Sid": "LoggingStaysOn",
+                "Effect": "Deny",
+                "Action": ["bedrock:DeleteModelInvocationLoggingConfiguration"],
+                "Resource": "*",
+                "Condition": {
+                    "ArnNotLike": {"aws:PrincipalArn": f"arn:{place.partition}:iam::*:role/*-deployer"}
+                },
+            },
+        ]
+    )
+
+
+def _models(place: Place, regions: Sequence[str]) -> list[str]:
+    """Return every foundation model in these regions, and the account's profiles in its own."""
+    found = [f"arn:{place.partition}:bedrock:{region}::foundation-model/*" for region in regions]
+    return [*found, place.fill("arn:{partition}:bedrock:{region}:{account}:inference-profile/*")]
+
+
+def _never_unguarded(place: Place) -> Document:
+    guardrails = place.fill(_GUARDRAILS)
+    return {
+        "Sid": "NeverWithoutAGuardrail",
+        "Effect": "Deny",
+        "Action": list(_INVOKE),
+        "Resource": "*",
+        "Condition": {"StringNotLike": {"bedrock:GuardrailIdentifier": guardrails}},
+    }
+
+
+def _allow(actions: Iterable[str], resources: Iterable[str]) -> Document:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _document(statements: Sequence[Document]) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

@@ -1,0 +1,139 @@
+"""IAM documents: real actions only, nothing for nobody, and the bounds that a persona has."""
+
+import json
+from functools import cache
+
+import botocore.session
+import pytest
+
+from keepstone.catalog.iam_actions import iam_actions
+from keepstone.deploy import permissions
+from keepstone.deploy.permissions import Place
+from keepstone.policy.schema.identities import Persona
+from tests.unit.deploy.documents import policy
+
+HERE = Place("production", "us-east-1", "123456789012")
+
+# Actions whose name is no operation of the API; the service authorization reference says what they permit.
+OTHER_NAMES = {
+    "bedrock:InvokeModelWithResponseStream",
+    "budgets:ModifyBudget",
+    "budgets:ViewBudget",
+    "iam:PassRole",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCORS",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
+    "s3:ListBucket",
+    "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+}
+SERVICES = {"bedrock": ("bedrock", "bedrock-runtime")}
+
+
+@cache
+def operations(service: str) -> frozenset[str]:
+    session = botocore.session.get_session()
+    models = [session.get_service_model(each) for each in SERVICES.get(service, (service,))]
+    return frozenset(name for model in models for name in model.operation_names)
+
+
+def documents():
+    yield permissions.deployer(HERE, iam_actions())
+    yield permissions.gateway(HERE, policy())
+    yield permissions.service_control(HERE, ["us-east-1"])
+    for each in Persona:
+        yield permissions.persona(HERE, policy(), each)
+
+
+def actions(document, effect="Allow"):
+    return {
+        action
+        for statement in document["Statement"]
+        if statement["Effect"] == effect
+        for action in statement["Action"]
+    }
+
+
+def test_every_action_exists() -> None:
+    named = {action for each in documents() for action in actions(each) | actions(each, "Deny")}
+    unknown = {
+        each for each in named - OTHER_NAMES if each.split(":")[1] not in operations(each.split(":")[0])
+    }
+    assert unknown == set()
+    assert named >= OTHER_NAMES
+
+
+def test_nobody_may_do_everything() -> None:
+    for each in documents():
+        assert all("*" not in action for action in actions(each))
+        assert all(place != "" and "{" not in place for s in each["Statement"] for place in s["Resource"])
+
+
+def test_what_a_role_may_be_changed_by_is_bound_to_the_deployment() -> None:
+    document = permissions.deployer(HERE, iam_actions())
+    places = {
+        place
+        for statement in document["Statement"]
+        if any(action.startswith("iam:") for action in statement["Action"])
+        for place in statement["Resource"]
+    }
+    assert places == {
+        "arn:aws:iam::123456789012:role/production-bedrock-*",
+        "arn:aws:iam::123456789012:role/JQ-12345678-Bedrock",
+        "arn:aws:iam::123456789012:policy/production-bedrock-*",
+    }
+    (passing,) = [each for each in document["Statement"] if each["Action"] == ["iam:PassRole"]]
+    assert set(passing["Condition"]["StringEquals"]) == {"iam:PassedToService"}
+
+
+@pytest.mark.parametrize(
+    ("who", "may", "may_not"),
+    [
+        (Persona.DATA_SCIENTIST, "bedrock:InvokeModel", "bedrock:UpdateGuardrail"),
+        (Persona.ML_ENGINEER, "bedrock:CreateModelCustomizationJob", "bedrock:UpdateGuardrail"),
+        (Persona.APPLICATION, "bedrock:InvokeModelWithResponseStream", "logs:GetLogEvents"),
+        (Persona.AUDITOR, "cloudtrail:LookupEvents", "bedrock:InvokeModel"),
+        (Persona.SECURITY_OPERATOR, "bedrock:UpdateGuardrail", "bedrock:InvokeModel"),
+        (Persona.BILLING, "ce:GetCostAndUsage", "bedrock:InvokeModel"),
+    ],
+)
+def test_a_persona(who, may, may_not) -> None:
+    allowed = actions(permissions.persona(HERE, policy(), who))
+    assert may in allowed
+    assert may_not not in allowed
+
+
+def test_who_calls_models_calls_them_with_a_guardrail() -> None:
+    for each in Persona:
+        document = permissions.persona(HERE, policy(), each)
+        if "bedrock:InvokeModel" in actions(document):
+            assert "bedrock:InvokeModel" in actions(document, "Deny")
+
+
+def test_the_gateway_needs_what_its_policy_says() -> None:
+    role = {
+        "kind": "bedrock",
+        "region": "us-east-1",
+        "assume_role": {"arn": "arn:aws:iam::123456789012:role/x"},
+    }
+    document = permissions.gateway(HERE, policy(upstreams={"us": role}))
+    assert actions(document) == {"sts:AssumeRole", "sts:TagSession"}
+    kept = permissions.gateway(
+        HERE,
+        policy(
+            record={"store": {"bucket": "acme-ledger", "region": "us-east-1"}},
+            retention={"content": "encrypted", "envelope": {"kms_key_id": "alias/k", "region": "us-east-1"}},
+        ),
+    )
+    assert {"s3:PutObject", "kms:GenerateDataKey", "bedrock:InvokeModel"} <= actions(kept)
+
+
+def test_documents_are_json() -> None:
+    for each in documents():
+        assert json.loads(json.dumps(each))["Version"] == "2012-10-17"
