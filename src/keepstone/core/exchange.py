@@ -54,7 +54,7 @@ class DataClass(IntEnum):
     @property
     def label(self) -> str:
         """Return the name as the policy document writes it, such as `Internal`."""
-        return self.name.capitalize()
+        return _LABELS[self]
 
     @classmethod
     def parse(cls, label: str) -> "DataClass":
@@ -64,6 +64,9 @@ class DataClass(IntEnum):
         except KeyError as error:
             expected = ", ".join(each.label for each in cls)
             raise ValueError(f"expected one of {expected}, got `{label[:32]}`") from error
+
+
+_LABELS = {each: each.name.capitalize() for each in DataClass}
 
 
 class ClassSource(StrEnum):

@@ -196,16 +196,16 @@ class Gateway:
         if refusal is not None:
             await self._release.refuse(call, refusal, send)
         else:
-            await self._serve_admitted(call, scope, receive, send)
+            await self._answered(call, scope, receive, send)
 
-    async def _serve_admitted(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answered(self, call: Call, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return what answers an admitted call."""
         assert call.route is not None  # noqa: S101 - admit refuses a call without a route
         if call.listed is not None:
-            await self._exchange.list(call, call.listed, send)
-        elif call.route.operation is Operation.APPLY_GUARDRAIL:
-            await self._exchange.apply_guardrail(call, send)
-        else:
-            await self._exchange.forward(call, scope, receive, send)
+            return self._exchange.list(call, call.listed, send)
+        if call.route.operation is Operation.APPLY_GUARDRAIL:
+            return self._exchange.apply_guardrail(call, send)
+        return self._exchange.forward(call, scope, receive, send)
 
     async def _take(self, call: Call) -> Decision | None:
         """Count the call in the store that gateways share."""

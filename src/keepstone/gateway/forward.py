@@ -64,6 +64,8 @@ class Forwarder:
         lanes = self._serving(call, request, now_ns)
         if isinstance(lanes, Failure):
             return lanes
+        if len(lanes) == 1 and not lanes[0].wait_ns(now_ns):
+            return await self._try(call, lanes[0], request, now_ns, alone=True)
         rules = lanes[0].route.rules
         if rules.hedge_after_s is not None and len(lanes) > 1:
             return await self._hedged(call, request, lanes, rules.hedge_after_s)

@@ -6,7 +6,7 @@ Label values come from closed sets or from the policy document, so no caller can
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.metrics_core import (
@@ -17,6 +17,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from keepstone.core.exchange import TokenUsage
 
 CALL_LABELS = ("operation", "model", "outcome", "reason")
 NAMESPACE = "keepstone"
@@ -31,11 +33,6 @@ class Times:
     def __init__(self) -> None:
         self.counts = [0] * (len(SECONDS) + 1)
         self.total = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(SECONDS, seconds)] += 1
-        self.total += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
         """Return upper bounds with how many took at most that long."""
@@ -63,7 +60,7 @@ class Answers:
     def __init__(self) -> None:
         self._answered: dict[tuple[str, str, str, str], Answered] = {}
         self._times: dict[str, tuple[Times, Times]] = {}
-        self._tokens: dict[tuple[str, str], int] = {}
+        self._tokens: dict[str, list[int]] = {}
         self._costs: dict[tuple[str, str], int] = {}
 
     def add(self, labels: tuple[str, str, str, str], seconds: float, overhead: float) -> None:
@@ -73,13 +70,17 @@ class Answers:
             times = self._times.setdefault(labels[0], (Times(), Times()))
             answered = self._answered[labels] = Answered(*times)
         answered.calls += 1
-        answered.seconds.add(seconds)
-        answered.overhead.add(overhead)
+        for span, took in ((answered.seconds, seconds), (answered.overhead, overhead)):
+            span.counts[bisect_left(SECONDS, took)] += 1
+            span.total += took
 
-    def add_tokens(self, model: str, direction: Literal["input", "output"], tokens: int) -> None:
-        """Count tokens that a model has read or written."""
-        key = (model, direction)
-        self._tokens[key] = self._tokens.get(key, 0) + tokens
+    def add_tokens(self, model: str, usage: TokenUsage) -> None:
+        """Count the tokens that a model has read and written."""
+        tokens = self._tokens.get(model)
+        if tokens is None:
+            tokens = self._tokens[model] = [0, 0]
+        tokens[0] += usage.input
+        tokens[1] += usage.output
 
     def add_cost(self, model: str, currency: str, billionths: int) -> None:
         """Count money that a model has cost."""
@@ -93,8 +94,9 @@ class Answers:
             calls.add_metric(labels, answered.calls)
         yield calls
         used = CounterMetricFamily(f"{NAMESPACE}_tokens", "tokens used", labels=("model", "direction"))
-        for key, tokens in self._tokens.items():
-            used.add_metric(key, tokens)
+        for model, tokens in self._tokens.items():
+            for direction, count in zip(("input", "output"), tokens, strict=True):
+                used.add_metric((model, direction), count)
         yield used
         spent = CounterMetricFamily(f"{NAMESPACE}_cost", "money spent", labels=("model", "currency"))
         for key, billionths in self._costs.items():

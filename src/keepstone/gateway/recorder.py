@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal, Protocol, cast
 
+from keepstone.core.decision import Outcome
 from keepstone.core.errors import LedgerError
 from keepstone.gateway.call import Call
 from keepstone.gateway.metrics import Metrics
@@ -64,6 +65,10 @@ _UNTOLD = re.compile(r"[^A-Za-z0-9 ._/()#;:,+-]")
 """What no program's name holds: a caller may write anything there."""
 
 
+_OUTCOMES: Mapping[Outcome, Literal["allow", "transform", "refuse"]] = {each: each.value for each in Outcome}
+"""The words of records; an enum's own `value` is Python, and slower than a look-up."""
+
+
 class Recorder:
     """Hands records to the ledger and wakes the calls whose record is on disk.
 
@@ -95,9 +100,9 @@ class Recorder:
         failure = self._log.failure
         return "" if failure is None else failure.message
 
-    async def record(self, call: Call, kind: Kind, now_ns: int) -> None:
-        """Write the call's record and return once it is durable; raise `LedgerError` if it cannot be."""
-        await self.append(encode(self._describe(call, kind, now_ns)))
+    def record(self, call: Call, kind: Kind, now_ns: int) -> Awaitable[None]:
+        """Write the call's record; it is durable when the wait is over, which raises `LedgerError` if not."""
+        return self.append(encode(self._describe(call, kind, now_ns)))
 
     async def event(self, name: str, detail: dict[str, str], *, wall_ns: int, policy: str = "") -> None:
         """Record something about the gateway itself, such as `policy.loaded`."""
@@ -164,7 +169,7 @@ class Recorder:
             stated_class=call.stated_class.label if call.stated_class is not None else "",
             purpose=call.purpose,
             policy=call.active.policy.hash,
-            outcome=decision.outcome.value if decision else "",
+            outcome=_OUTCOMES[decision.outcome] if decision else "",
             stage=call.stage,
             reasons=tuple([ReasonNote(each.code, _told(call, each.message), each.path) for each in reasons]),
             findings=tuple(call.findings),

@@ -9,7 +9,7 @@ from typing import Any
 from keepstone.core.decision import Decision, Outcome, ReasonCode
 from keepstone.core.errors import LedgerError
 from keepstone.gateway import answer
-from keepstone.gateway.call import Call
+from keepstone.gateway.call import NO_TOKENS, Call
 from keepstone.gateway.charge import charge, used
 from keepstone.gateway.forward import CHARS_PER_TOKEN
 from keepstone.gateway.keeping import Keeper
@@ -52,7 +52,7 @@ class Release:
                 call.refuse(unkept, "record")
                 status, headers, body = answer.refusal(call, unkept)
         call.status, call.answer = status, body
-        if call.usage.total:
+        if call.usage is not NO_TOKENS and call.usage.total:
             charge(call)
         now = self.now()
         try:
@@ -78,10 +78,10 @@ class Release:
 
     def count(self, call: Call) -> None:
         """Count an answered call in the metrics, and end its span."""
-        decision = call.decision
+        decision, model, usage = call.decision, call.known_model, call.usage
         labels = (
             call.route.operation if call.route else "",
-            call.known_model,
+            model,
             decision.outcome if decision else Outcome.REFUSE,
             decision.reason.code if decision else "",
         )
@@ -89,11 +89,10 @@ class Release:
         self.metrics.answers.add(labels, elapsed / 1e9, (elapsed - call.upstream_ns) / 1e9)
         if call.lane is not None and (call.lane.usage is not None or arm_of(call)):
             self._fare(call, call.lane, labels[2], elapsed)
-        if call.usage.total:
-            self.metrics.answers.add_tokens(call.known_model, "input", call.usage.input)
-            self.metrics.answers.add_tokens(call.known_model, "output", call.usage.output)
+        if usage.input or usage.output:
+            self.metrics.answers.add_tokens(model, usage)
             if call.currency:
-                self.metrics.answers.add_cost(call.known_model, call.currency, call.cost)
+                self.metrics.answers.add_cost(model, call.currency, call.cost)
         if self.telemetry is not None and call.tracing is not None:
             self.telemetry.end(call, call.tracing, elapsed)
 

@@ -10,6 +10,7 @@ import pytest
 
 from keepstone.cli.main import main
 from keepstone.cli.top import Load, Scrape, add, parse, quantile, summary
+from keepstone.core.exchange import TokenUsage
 from keepstone.gateway.metrics import Metrics
 from keepstone.gateway.tls import local_certificate
 
@@ -40,7 +41,7 @@ def scrape(at, calls, refused=0, in_flight=0):
     for _ in range(refused):
         metrics.answers.add(("Converse", "", "refuse", "model_unknown"), 0.02, 0.001)
     if calls:
-        metrics.answers.add_tokens("m", "input", 10 * calls)
+        metrics.answers.add_tokens("m", TokenUsage(10 * calls, 0))
     metrics.in_flight.set(in_flight)
     return Scrape(at, parse(metrics.render().decode()))
 

@@ -15,6 +15,7 @@ from keepstone.policy.rules import ModelRoute
 
 UNREACHABLE = frozenset({"upstream.connect", "upstream.tls", "upstream.credentials", "upstream.busy"})
 """Failures of the upstream as a whole; every other one is the model's there."""
+_CLOSED = State.CLOSED
 THROTTLED_NS = 1_000_000_000
 """How long a throttled lane is asked last, if it did not say itself."""
 
@@ -60,15 +61,17 @@ class Lane:
 
     def wait_ns(self, now_ns: int) -> int:
         """Return how long its breakers let no call pass; 0 when one may."""
-        if self.breaker.state is State.CLOSED and self.reach.breaker.state is State.CLOSED:
+        if self.breaker.state is _CLOSED and self.reach.breaker.state is _CLOSED:
             return 0
         return max(self.breaker.wait_ns(now_ns), self.reach.breaker.wait_ns(now_ns))
 
     def begin(self, now_ns: int) -> None:
         """Note that a call is sent, for which `wait_ns` was 0."""
-        self.breaker.begin(now_ns)
-        self.reach.breaker.begin(now_ns)
-        self.reach.retries.called(now_ns)
+        reach = self.reach
+        if self.breaker.state is not _CLOSED or reach.breaker.state is not _CLOSED:
+            self.breaker.begin(now_ns)
+            reach.breaker.begin(now_ns)
+        reach.retries.called(now_ns)
 
     def succeeded(self, now_ns: int) -> None:
         """Note an answer, be it that the request was wrong."""

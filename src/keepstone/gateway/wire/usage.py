@@ -21,11 +21,13 @@ def from_members(holder: object, names: tuple[str, str, str, str]) -> TokenUsage
 
     Returns `None` when neither input nor output is there.
     """
-    if not isinstance(holder, dict) or not (
-        holder.get(names[0]) is not None or holder.get(names[1]) is not None
-    ):
+    if not isinstance(holder, dict):
         return None
-    return _usage([count(holder.get(name)) for name in names])
+    get = holder.get
+    read, written = get(names[0]), get(names[1])
+    if read is None and written is None:
+        return None
+    return TokenUsage(count(read), count(written), count(get(names[2], 0)), count(get(names[3], 0)))
 
 
 CONVERSE = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
