@@ -154,17 +154,17 @@ run "with_the_least_input" {
   }
 
   assert {
-    condition     = alltrue([for each in values(aws_vpc_security_group_ingress_rule.https) : each.from_port == 443 && each.to_port == 443 && each.ip_protocol == "tcp"])
+    condition     = alltrue(flatten([for group in values(aws_security_group.endpoint) : [for each in group.ingress : each.from_port == 443 && each.to_port == 443 && each.protocol == "tcp"]]))
     error_message = "another port than 443 is open"
   }
 
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.https) == 4
+    condition     = length(flatten([for group in values(aws_security_group.endpoint) : [for each in group.ingress : each]])) == 4
     error_message = "there are not four rules"
   }
 
   assert {
-    condition     = toset([for each in values(aws_vpc_security_group_ingress_rule.https) : each.cidr_ipv4]) == toset(["10.20.0.0/16", "10.30.0.0/16", "10.40.0.0/16", "10.0.0.0/16"])
+    condition     = toset(flatten([for group in values(aws_security_group.endpoint) : [for each in group.ingress : each.cidr_blocks]])) == toset(["10.20.0.0/16", "10.30.0.0/16", "10.40.0.0/16", "10.0.0.0/16"])
     error_message = "other ranges come in"
   }
 

@@ -6,9 +6,6 @@ locals {
     runtime    = { cidrs = local.runtime_cidrs, what = "the models" }
     general    = { cidrs = [local.vpc_cidr], what = "logs, monitoring, KMS and STS" }
   }
-  ingress = merge([
-    for segment, each in local.segments : { for cidr in each.cidrs : "${segment} ${cidr}" => { segment = segment, cidr = cidr } }
-  ]...)
 }
 
 resource "aws_security_group" "endpoint" {
@@ -18,6 +15,20 @@ resource "aws_security_group" "endpoint" {
   vpc_id      = var.vpc_id
   tags        = merge(local.tags, { Name = "${local.prefix}-${each.key}" })
 
+  # All rules are in here, none beside it: one that somebody adds is a difference that the next plan takes back.
+  egress = []
+  ingress = [for cidr in each.value.cidrs : {
+    description      = "HTTPS from ${cidr}"
+    protocol         = "tcp"
+    from_port        = 443
+    to_port          = 443
+    cidr_blocks      = [cidr]
+    ipv6_cidr_blocks = []
+    prefix_list_ids  = []
+    security_groups  = []
+    self             = false
+  }]
+
   lifecycle {
     create_before_destroy = true
 
@@ -26,15 +37,4 @@ resource "aws_security_group" "endpoint" {
       error_message = "A range has host bits and `strict_cidrs` is on: ${join(", ", local.with_host_bits)}. Write the range that is meant."
     }
   }
-}
-
-resource "aws_vpc_security_group_ingress_rule" "https" {
-  for_each          = local.ingress
-  security_group_id = aws_security_group.endpoint[each.value.segment].id
-  description       = "HTTPS from ${each.value.cidr}"
-  ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
-  cidr_ipv4         = each.value.cidr
-  tags              = local.tags
 }

@@ -1,0 +1,75 @@
+"""What an extension is made of: methods that answer one operation each, for one account and region."""
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+ACCOUNT = "123456789012"
+Asked = dict[str, Any]
+Told = dict[str, Any]
+Answering = Callable[[Any, Asked], Told]
+
+
+class Refused(ServiceException):
+    """AWS says no: the code that its model names, and why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+
+
+class NotOursError(Exception):
+    """The operation is ours, but what it is about is moto's: moto answers."""
+
+
+def answers(operation: str) -> Callable[[Answering], Answering]:
+    """Mark the method that answers an operation."""
+
+    def mark(method: Answering) -> Answering:
+        method.operation = operation  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Extension:
+    """The operations of one service in one region; a subclass marks its methods with `answers`."""
+
+    service = ""
+    """botocore's name of the service."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+
+    @classmethod
+    def operations(cls) -> dict[str, str]:
+        """The operations it answers, each with the method that does."""
+        marked = {name: getattr(each, "operation", None) for name, each in vars(cls).items()}
+        return {operation: name for name, operation in marked.items() if operation is not None}
+
+
+class Tags:
+    """Tags by ARN, in the shape in which a service spells key and value."""
+
+    def __init__(self, key: str = "Key", value: str = "Value") -> None:
+        self._key, self._value = key, value
+        self._of: dict[str, dict[str, str]] = {}
+
+    def __contains__(self, arn: object) -> bool:
+        return arn in self._of
+
+    def add(self, arn: str, tags: list[dict[str, str]]) -> None:
+        """Set these, and keep the others."""
+        self._of.setdefault(arn, {}).update({each[self._key]: each[self._value] for each in tags})
+
+    def remove(self, arn: str, keys: list[str]) -> None:
+        """Take these away."""
+        self._of[arn] = {key: value for key, value in self._of[arn].items() if key not in keys}
+
+    def forget(self, arn: str) -> None:
+        """Drop what is gone."""
+        self._of.pop(arn, None)
+
+    def of(self, arn: str) -> list[dict[str, str]]:
+        """All of a resource's tags."""
+        return [{self._key: key, self._value: value} for key, value in self._of.get(arn, {}).items()]
