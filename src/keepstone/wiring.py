@@ -364,7 +364,8 @@ async def refill_limits(
     now_ns = clock.monotonic_ns()
     found = await asyncio.to_thread(refill, settings.ledger, policy, budget, now_ns)
     took = (clock.monotonic_ns() - now_ns) / 1e9
-    LOG.info("limits: %d of %d records count as spent, read in %.1f s", found.counted, found.read, took)
+    if found.read:
+        LOG.info("limits: %d of %d records count as spent, read in %.1f s", found.counted, found.read, took)
     metrics.refilled.set(found.counted)
     metrics.refill_incomplete.set(bool(found.why))
     if found.why:

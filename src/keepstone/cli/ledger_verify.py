@@ -81,7 +81,7 @@ def verify(
 
         return verify_machines(Asked(shown, database, key, since), (region, endpoint_url), output_format)
     vkey, beside = _verifier(key, directory)
-    earlier = since.read_text("utf-8", "replace") if since else None
+    earlier = _signed_note(since) if since else None
     asked = anchors_named(witness, places, region, endpoint_url) + (anchors_of(policy) if anchors else [])
     heard = _hear(asked, vkey)
     heard.notes += [beside] if beside else []
@@ -90,6 +90,21 @@ def verify(
     if not directory.is_dir():
         raise UsageError(f"no ledger in `{directory}`", hint="give its folder with `--ledger`")
     return _verify_folder(directory, (vkey, earlier), heard, output_format)
+
+
+def _signed_note(path: Path) -> str:
+    """Return a file's text; refuse one that is no signed note, which says nothing about the ledger."""
+    from keepstone.ledger.note import split
+
+    try:
+        text = path.read_text("utf-8", "replace")
+        split(text)
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be read: {(error.strerror or 'failed').lower()}") from error
+    except LedgerError as error:
+        hint = "`--since` takes a `checkpoint` or a `view` of this ledger that was kept"
+        raise UsageError(f"`{path}` is no signed checkpoint: {error.message}", hint=hint) from error
+    return text
 
 
 @dataclass(slots=True)

@@ -51,6 +51,10 @@ def test_a_wrong_option_is_told_with_a_way_on(path, capsys):
             ["ledger", "verify", "--key", "/proc/x"],
             "error: the key file `/proc/x` cannot be read: no such file",
         ),
+        (
+            ["ledger", "verify", "--since", "keepstone.yaml"],
+            "error: `keepstone.yaml` is no signed checkpoint: the note is malformed",
+        ),
         (["demo", "--out", "/proc/x"], "error: `/proc/x` cannot be made: no such file"),
         (["init", "--yes", "/proc/x/y"], "error: `/proc/x/y` cannot be written: no such file"),
         (
