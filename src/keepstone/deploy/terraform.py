@@ -44,6 +44,8 @@ _HINTS = (
     ("unsupported state file format", "the state file is damaged; its backup lies beside it"),
     ("state snapshot", "the state file is damaged or of a newer Terraform; its backup lies beside it"),
 )
+_PROGRESS = frozenset({"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"})
+_MODULE = "module.bedrock_solution."
 Told = Callable[[str], None]
 
 
@@ -137,8 +139,8 @@ class Terraform:
             each = said["diagnostic"]
             about = each.get("address") or (each.get("range") or {}).get("filename", "")
             yield Diagnostic(each["severity"], each["summary"], each.get("detail", ""), about)
-        elif kind in ("apply_start", "apply_complete", "apply_errored", "change_summary"):
-            self._told(said.get("@message", ""))
+        elif kind in _PROGRESS and (said.get("hook") or {}).get("action") != "read":
+            self._told(said.get("@message", "").replace(_MODULE, ""))
 
 
 def _binary() -> str:

@@ -38,7 +38,12 @@ def test_progress_and_warnings(said) -> None:
     terraform, told = said(
         [
             {"type": "version", "@message": "Terraform 1.11.4"},
-            {"type": "apply_start", "@message": "aws_kms_key.this: Creating..."},
+            {"type": "apply_start", "@message": "data.x: Refreshing...", "hook": {"action": "read"}},
+            {
+                "type": "apply_start",
+                "@message": "module.bedrock_solution.aws_kms_key.this: Creating...",
+                "hook": {"action": "create"},
+            },
             "a line of the provider's",
             diagnostic("warning", "Check block assertion failed", "A range has\n host bits"),
             {"type": "apply_complete", "@message": "aws_kms_key.this: Creation complete after 1s"},
