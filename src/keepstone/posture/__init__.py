@@ -1,0 +1,1 @@
+"""Posture: facts about an environment, frozen, and what checks say about them."""

@@ -1,0 +1,40 @@
+"""The explicit list of every check."""
+
+from collections.abc import Mapping
+
+from keepstone.posture.checks import (
+    access,
+    agents,
+    alarms,
+    buckets,
+    custom_models,
+    endpoints,
+    guardrails,
+    keys,
+    knowledge_bases,
+    logging,
+    money,
+    network,
+    topics,
+    trails,
+)
+from keepstone.posture.registry import Check, gathered
+
+EVERY: Mapping[str, Check] = gathered(
+    (
+        access,
+        agents,
+        alarms,
+        buckets,
+        custom_models,
+        endpoints,
+        guardrails,
+        keys,
+        knowledge_bases,
+        logging,
+        money,
+        network,
+        topics,
+        trails,
+    )
+)

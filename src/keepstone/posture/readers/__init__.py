@@ -1,0 +1,1 @@
+"""Readers: what a source says, as a snapshot. They judge nothing."""

@@ -1,0 +1,81 @@
+"""The reader of `terraform show -json` for a plan: what there will be after it is applied."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from keepstone.posture.readers.references import References
+from keepstone.posture.readers.terraform.assembly import assembled
+from keepstone.posture.readers.tree import AFTER_APPLY, merged
+from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.snapshot import Provenance, Snapshot
+from keepstone.posture.values import Unknown, Value
+
+_UNSET = Unknown("left to AWS, known after apply", unset=True)
+
+
+def read_plan(plan: Mapping[str, Any], provenance: Provenance) -> Snapshot:
+    """Return the resources of a plan as they will be; what is destroyed is not among them."""
+    return assembled(World(_raws(plan)), provenance)
+
+
+def _raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
+    changes = [each for each in plan.get("resource_changes") or () if not _gone(each)]
+    references = References(plan.get("configuration") or {}, (each["address"] for each in changes))
+    for each in changes:
+        change = each["change"]
+        values = merged(change.get("after"), change.get("after_unknown"), change.get("after_sensitive"))
+        if isinstance(values, Mapping):
+            yield Raw(each["type"], each["address"], _traced(values, each["address"], references))
+
+
+def _gone(change: Mapping[str, Any]) -> bool:
+    return change["change"]["actions"] in (["delete"], ["forget"])
+
+
+def _traced(values: Mapping[str, Value], address: str, references: References) -> Mapping[str, Value]:
+    """Return the values with the sources of what is unknown."""
+    written = references.expressions(address)
+    if written is None:
+        return values
+    traced = {}
+    for name, value in values.items():
+        if value is AFTER_APPLY and name not in written:
+            traced[name] = _UNSET
+        else:
+            traced[name] = _followed(value, written.get(name), address, references)
+    return MappingProxyType(traced)
+
+
+def _followed(value: Value, written: Any, address: str, references: References) -> Value:
+    """Walk a value and the expression that gives it side by side, as far as they have the same shape."""
+    if isinstance(written, list) and len(written) == 1 and isinstance(value, Mapping):
+        written = written[0]
+    if isinstance(written, dict) and "references" in written:
+        return _sourced(value, references.sources(address, written["references"]))
+    match value, written:
+        case Mapping(), dict():
+            return MappingProxyType(
+                {name: _followed(each, written.get(name), address, references) for name, each in value.items()}
+            )
+        case tuple(), list() if len(value) == len(written):
+            return tuple(
+                _followed(each, how, address, references) for each, how in zip(value, written, strict=True)
+            )
+        case tuple(), dict() if len(value) == 1:
+            return (_followed(value[0], written, address, references),)
+    return value
+
+
+def _sourced(value: Value, sources: tuple[str, ...]) -> Value:
+    """Give the sources of an expression to the unknown value that it stands for.
+
+    In a list of several, each unknown part comes from one of them too.
+    """
+    if value is AFTER_APPLY and sources:
+        return Unknown(f"known after apply, from `{'` or `'.join(sources)}`", sources)
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _sourced(each, sources) for name, each in value.items()})
+    if isinstance(value, tuple):
+        return tuple(_sourced(each, sources) for each in value)
+    return value

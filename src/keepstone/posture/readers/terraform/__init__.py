@@ -1,0 +1,1 @@
+"""Terraform's resource types as neutral kinds, one file for each subject."""

@@ -1,0 +1,103 @@
+"""Endpoints, security groups and what they let in."""
+
+import re
+from collections.abc import Iterator
+
+from keepstone.posture.kinds import Kind
+from keepstone.posture.readers.tree import given, pick, rows
+from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.snapshot import Resource
+from keepstone.posture.values import Unknown, Value
+
+_SERVICE = re.compile(r"^(?:com\.amazonaws|cn\.com\.amazonaws|aws\.api)\.[a-z0-9-]+\.(.+)$")
+
+
+def _endpoint(raw: Raw, world: World) -> Iterator[Resource]:
+    tree = raw.values
+    elsewhere = world.satellite("aws_vpc_endpoint_policy", "vpc_endpoint_id", raw)
+    yield Resource(
+        Kind.ENDPOINT,
+        raw.address,
+        {
+            "service": _service(pick(tree, "service_name")),
+            "interface": pick(tree, "vpc_endpoint_type"),
+            "policy": world.policy({"policy": given(tree, "policy")} if elsewhere is None else elsewhere),
+            "private_dns": given(tree, "private_dns_enabled"),
+            "subnets": given(tree, "subnet_ids"),
+            "security_groups": given(tree, "security_group_ids"),
+        },
+        raw.names(),
+    )
+
+
+def _service(name: Value) -> Value:
+    """Return a service's short name: `bedrock-runtime` of `com.amazonaws.us-east-1.bedrock-runtime-fips`."""
+    if not isinstance(name, str):
+        return name
+    found = _SERVICE.match(name)
+    return found[1].removesuffix("-fips") if found else name
+
+
+def _group(raw: Raw, _: World) -> Iterator[Resource]:
+    yield Resource(Kind.SECURITY_GROUP, raw.address, {}, raw.names())
+    inline = given(raw.values, "ingress")
+    for number, block in enumerate(inline if isinstance(inline, tuple) else ()):
+        yield Resource(
+            Kind.INGRESS,
+            f"{raw.address}.ingress[{number}]",
+            {
+                "group": Unknown("its own", (raw.address,)),
+                "protocol": pick(block, "protocol"),
+                "from_port": pick(block, "from_port"),
+                "to_port": pick(block, "to_port"),
+                "ranges": _joined(rows(block, "cidr_blocks"), rows(block, "ipv6_cidr_blocks")),
+            },
+        )
+
+
+def _rule(raw: Raw, _: World) -> Iterator[Resource]:
+    tree = raw.values
+    yield Resource(
+        Kind.INGRESS,
+        raw.address,
+        {
+            "group": pick(tree, "security_group_id"),
+            "protocol": pick(tree, "ip_protocol"),
+            "from_port": given(tree, "from_port"),
+            "to_port": given(tree, "to_port"),
+            "ranges": _joined(rows(tree, "cidr_ipv4"), rows(tree, "cidr_ipv6")),
+        },
+    )
+
+
+def _old_rule(raw: Raw, _: World) -> Iterator[Resource]:
+    tree = raw.values
+    if pick(tree, "type") == "egress":
+        return
+    yield Resource(
+        Kind.INGRESS,
+        raw.address,
+        {
+            "group": pick(tree, "security_group_id"),
+            "protocol": pick(tree, "protocol"),
+            "from_port": pick(tree, "from_port"),
+            "to_port": pick(tree, "to_port"),
+            "ranges": _joined(rows(tree, "cidr_blocks"), rows(tree, "ipv6_cidr_blocks")),
+        },
+    )
+
+
+def _joined(*parts: Value) -> Value:
+    found: tuple[Value, ...] = ()
+    for part in parts:
+        found += part if isinstance(part, tuple) else (part,)
+    return tuple(each for each in found if not (isinstance(each, Unknown) and each.unset))
+
+
+MAPPERS = {
+    "aws_security_group": _group,
+    "aws_security_group_rule": _old_rule,
+    "aws_vpc_endpoint": _endpoint,
+    "aws_vpc_security_group_ingress_rule": _rule,
+}
+SATELLITES = ("aws_vpc_endpoint_policy", "aws_vpc_security_group_egress_rule")

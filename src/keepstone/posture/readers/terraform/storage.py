@@ -1,0 +1,91 @@
+"""Buckets with all that is said about them elsewhere, and keys."""
+
+from collections.abc import Iterator
+
+from keepstone.posture.kinds import Kind
+from keepstone.posture.readers.tree import given, pick, rows
+from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.snapshot import Resource
+from keepstone.posture.values import Unknown, Value
+
+_ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
+_BY_DEFAULT = "rule.apply_server_side_encryption_by_default"
+_FLAGS = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+
+
+def _bucket(raw: Raw, world: World) -> Iterator[Resource]:
+    def beside(kind: str) -> Value:
+        return world.satellite(kind, "bucket", raw)
+
+    access = beside("aws_s3_bucket_public_access_block")
+    encryption = beside(_ENCRYPTION)
+    policy = beside("aws_s3_bucket_policy")
+    yield Resource(
+        Kind.BUCKET,
+        raw.address,
+        {
+            "public_access": access
+            if access is None or isinstance(access, Unknown)
+            else tuple(name for name in _FLAGS if access.get(name) is not True),
+            "algorithm": pick(encryption, f"{_BY_DEFAULT}.sse_algorithm"),
+            "key": pick(encryption, f"{_BY_DEFAULT}.kms_master_key_id"),
+            "versioning": pick(beside("aws_s3_bucket_versioning"), "versioning_configuration.status"),
+            "ownership": pick(beside("aws_s3_bucket_ownership_controls"), "rule.object_ownership"),
+            "policy": world.policy(policy if policy is not None else given(raw.values, "policy"), "policy")
+            if policy is not None
+            else world.policy({"policy": given(raw.values, "policy")}),
+            "expires": _expires(beside("aws_s3_bucket_lifecycle_configuration")),
+        },
+        raw.names(),
+    )
+
+
+def _expires(lifecycle: Value) -> Value:
+    """Return whether an enabled rule moves or deletes objects."""
+    if lifecycle is None:
+        return False
+    found = rows(lifecycle, "rule")
+    if isinstance(found, Unknown):
+        return found
+    states = [pick(each, "status") for each in found]
+    if any(isinstance(each, str) and each == "Enabled" for each in states):
+        return True
+    return next((each for each in states if isinstance(each, Unknown)), False)
+
+
+def _key(raw: Raw, world: World) -> Iterator[Resource]:
+    elsewhere = world.satellite("aws_kms_key_policy", "key_id", raw)
+    enabled = pick(raw.values, "is_enabled")
+    yield Resource(
+        Kind.KEY,
+        raw.address,
+        {
+            "rotated": pick(raw.values, "enable_key_rotation"),
+            "enabled": True if enabled is None else enabled,
+            "deletion_days": pick(raw.values, "deletion_window_in_days"),
+            "policy": world.policy({"policy": given(raw.values, "policy")})
+            if elsewhere is None
+            else world.policy(elsewhere),
+        },
+        raw.names() | _aliases(raw, world),
+    )
+
+
+def _aliases(raw: Raw, world: World) -> frozenset[str]:
+    found = world.satellites("aws_kms_alias", "target_key_id", raw)
+    if isinstance(found, Unknown):
+        return frozenset()
+    return frozenset(name for each in found for name in each.names())
+
+
+MAPPERS = {"aws_kms_key": _key, "aws_s3_bucket": _bucket}
+SATELLITES = (
+    "aws_kms_alias",
+    "aws_kms_key_policy",
+    "aws_s3_bucket_lifecycle_configuration",
+    "aws_s3_bucket_ownership_controls",
+    "aws_s3_bucket_policy",
+    "aws_s3_bucket_public_access_block",
+    _ENCRYPTION,
+    "aws_s3_bucket_versioning",
+)
