@@ -14,6 +14,7 @@ import click
 from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
+from keepstone.catalog.checks import SUBJECTS, CheckText, check_texts
 from keepstone.cli.main import cli
 from keepstone.core import errors
 from keepstone.core.decision import ReasonCode
@@ -56,6 +57,20 @@ are there too.
 
 """
 
+CHECKS = """# Checks
+
+{count} checks judge a Terraform plan before it is applied, and a state after: `keepstone deploy check`
+([how](deploy.md#judge-a-plan-before-it-is-applied)). Each says one of four things of each resource:
+
+- `PASS`: the title holds.
+- `FAIL`: it does not, with the reason.
+- `NOT_APPLICABLE`: there is no such resource, or the check is not about it.
+- `NOT_EVALUATED`: it could not be told. A value is known after apply only, or sensitive, or stands where a plan does
+  not say; or what is missing from the plan may be in the account. It is never counted as good.
+
+Under each title stand its severity and who should care.
+
+"""
 DECISIONS = """# Decisions
 
 What was decided, what else was weighed, and what follows from it.
@@ -187,6 +202,23 @@ def metrics_page() -> str:
     return METRICS + _table(("metric", "type", "labels", "counts"), sorted(rows))
 
 
+def checks_page() -> str:
+    """Return every check: what it says, why, how to mend it, and the published rules that agree."""
+    parts = [CHECKS.format(count=len(check_texts()))]
+    for subject in SUBJECTS:
+        texts = check_texts(subject)
+        parts.append(f"## {subject.replace('_', ' ').capitalize()} ({len(texts)})\n\n")
+        parts += (_check(check_id, text) for check_id, text in texts.items())
+    return "".join(parts).rstrip() + "\n"
+
+
+def _check(check_id: str, text: CheckText) -> str:
+    also = f"\n\nAlso: {'; '.join(text.sources())}." if text.sources() else ""
+    plan = f"\n\nA plan of our module cannot tell: {text.at_plan}" if text.at_plan else ""
+    head = f"### {check_id}: {text.title}\n\n{text.severity.value} · {text.who.value}\n\n"
+    return f"{head}{text.why} *To mend it*: {text.fix}{plan}{also}\n\n"
+
+
 def decisions_page() -> str:
     """Return every decision record with its status; raise `ValueError` for a gap or a missing status."""
     rows = []
@@ -213,6 +245,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "adr/README.md": decisions_page,
+    "checks.md": checks_page,
     "reference/cli.md": cli_page,
     "reference/detectors.md": detectors_page,
     "reference/errors.md": errors_page,

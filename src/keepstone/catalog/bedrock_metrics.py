@@ -1,50 +1,23 @@
-"""The metrics that Bedrock publishes in CloudWatch, by namespace.
+"""The metrics that Bedrock publishes in CloudWatch, by namespace, read from `data/bedrock_metrics.toml`."""
 
-Source: Amazon Bedrock user guide (monitoring, guardrails, agents, knowledge bases), looked at on 2026-11-21.
-"""
-
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """The names in a namespace, and whether they have data only with dimensions."""
 
     names: frozenset[str]
     needs_dimensions: bool
 
 
-BEDROCK_METRICS: Mapping[str, Metrics] = {
-    "AWS/Bedrock": Metrics(
-        frozenset(
-            "Invocations InvocationLatency InvocationClientErrors InvocationServerErrors InvocationThrottles"
-            " InputTokenCount OutputTokenCount OutputImageCount LegacyModelInvocations TimeToFirstToken"
-            " EstimatedTPMQuotaUsage CacheReadInputTokens CacheWriteInputTokens"
-            " CacheReadInputTokenCount CacheWriteInputTokenCount"
-            " ModelInvocationLogsCloudWatchDeliverySuccess ModelInvocationLogsCloudWatchDeliveryFailure"
-            " ModelInvocationLogsS3DeliverySuccess ModelInvocationLogsS3DeliveryFailure"
-            " ModelInvocationLargeDataS3DeliverySuccess ModelInvocationLargeDataS3DeliveryFailure".split()
-        ),
-        needs_dimensions=False,
-    ),
-    "AWS/Bedrock/Guardrails": Metrics(
-        frozenset(
-            "Invocations InvocationLatency InvocationClientErrors InvocationServerErrors InvocationThrottles"
-            " TextUnitCount InvocationsIntervened FindingCounts TotalFindings Latency".split()
-        ),
-        needs_dimensions=True,
-    ),
-    "AWS/Bedrock/Agents": Metrics(
-        frozenset(
-            "InvocationCount TotalTime TTFT InvocationThrottles InvocationServerErrors InvocationClientErrors"
-            " ModelLatency ModelInvocationCount ModelInvocationThrottles ModelInvocationClientErrors"
-            " ModelInvocationServerErrors InputTokenCount outputTokenCount OutputTokenCount".split()
-        ),
-        needs_dimensions=True,
-    ),
-    "AWS/Bedrock/KnowledgeBases": Metrics(
-        frozenset("Invocations ClientErrors ServerErrors Throttles TotalIterationCount".split()),
-        needs_dimensions=False,
-    ),
-}
+@cache
+def bedrock_metrics() -> Mapping[str, Metrics]:
+    """Return the metrics of each namespace."""
+    text = files("keepstone.catalog").joinpath("data", "bedrock_metrics.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text), dict[str, Metrics])

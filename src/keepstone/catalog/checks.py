@@ -1,4 +1,4 @@
-"""The texts of the checks: what each says, why it matters, how to mend it, which published rules say the same.
+"""The texts of the checks: what each says, why it matters, how to mend it, which published rules agree.
 
 The tables lie in `data/checks`, one for each subject; an id stands once. Nothing here decides.
 """
@@ -49,13 +49,18 @@ class Who(StrEnum):
 
 
 class CheckText(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One check in words. `trend` names rows of `trend_rules`; the other sources are ids as published."""
+    """One check in words.
+
+    `at_plan` says why a plan of our module leaves it open. `trend` names rows of `trend_rules`; the other
+    sources are ids as published.
+    """
 
     title: str
     why: str
     fix: str
     severity: Severity
     who: Who
+    at_plan: str = ""
     trend: tuple[str, ...] = ()
     prowler: tuple[str, ...] = ()
     security_hub: tuple[str, ...] = ()

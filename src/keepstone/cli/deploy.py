@@ -7,6 +7,7 @@ import click
 COMMANDS = {
     "init": "keepstone.cli.deploy_init:init",
     "plan": "keepstone.cli.deploy_plan:plan",
+    "check": "keepstone.cli.deploy_check:check",
     "apply": "keepstone.cli.deploy_apply:apply",
     "drift": "keepstone.cli.deploy_plan:drift",
     "destroy": "keepstone.cli.deploy_apply:destroy",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import Check
-from keepstone.posture.snapshot import Snapshot
+from keepstone.posture.snapshot import Resource, Snapshot
 from keepstone.posture.values import NotKnown
 from keepstone.posture.verdict import Finding, Opinion, Verdict, not_evaluated
 
@@ -22,10 +22,12 @@ def _findings(check: Check, snapshot: Snapshot) -> Iterator[Finding]:
     elif check.whole is not None:
         yield _finding(check, "", Account(snapshot), check.whole)
     elif check.one is not None:
-        one = check.one
         for resource in present:
-            reading = Reading(resource, Account(snapshot))
-            yield _finding(check, resource.address, reading.account, lambda _, reading=reading: one(reading))
+            yield _finding(check, resource.address, Account(snapshot), _on(check.one, resource))
+
+
+def _on(judge: Callable[[Reading], Opinion], resource: Resource) -> Callable[[Account], Opinion]:
+    return lambda account: judge(Reading(resource, account))
 
 
 def _finding(check: Check, address: str, account: Account, judge: Callable[[Account], Opinion]) -> Finding:

@@ -62,7 +62,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.FLOW_LOG: "traffic destination",
         Kind.GUARDRAIL: "filters pii patterns words word_lists topics grounding key versions",
         Kind.INGRESS: "group protocol from_port to_port ranges",
-        Kind.INVOCATION_LOGGING: "text image embedding video log_group role bucket prefix large_bucket",
+        Kind.INVOCATION_LOGGING: "text image embedding video destinations log_group role bucket prefix",
         Kind.KEY: "rotated enabled deletion_days policy",
         Kind.KNOWLEDGE_BASE: "role storage",
         Kind.LAMBDA_GRANT: "principal source_arn source_account",

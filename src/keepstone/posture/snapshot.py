@@ -26,7 +26,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource: what it is, where it stands in its source, the names others know it by, its attributes."""
+    """One resource: what it is, where it stands in its source, its attributes, the names it goes by."""
 
     kind: Kind
     address: str

@@ -42,7 +42,7 @@ class Unknown:
         raise NotKnown(self.reason)
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __hash__ = __int__ = __float__ = _refuse  # type: ignore[assignment]
+    __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __hash__ = __int__ = __float__ = _refuse
 
 
 Value = Any

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from keepstone.catalog.bedrock_metrics import BEDROCK_METRICS
+from keepstone.catalog.bedrock_metrics import bedrock_metrics
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import account_check, check
@@ -10,7 +10,11 @@ from keepstone.posture.values import Value, known, some
 from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, require
 
 _ERRORS = ("InvocationClientErrors", "InvocationServerErrors", "InvocationThrottles")
-_DELIVERY = ("ModelInvocationLogsCloudWatchDeliveryFailure", "ModelInvocationLogsS3DeliveryFailure")
+_DELIVERY = {
+    "cloudwatch": "ModelInvocationLogsCloudWatchDeliveryFailure",
+    "s3": "ModelInvocationLogsS3DeliveryFailure",
+    "large": "ModelInvocationLargeDataS3DeliveryFailure",
+}
 _CHANGES = ("DeleteGuardrail", "UpdateGuardrail", "DeleteModelInvocationLoggingConfiguration")
 _JOBS = "Model Customization Job State Change"
 
@@ -43,11 +47,8 @@ def errors_of_the_runtime_are_watched(account: Account) -> Opinion:
 def failed_delivery_of_logs_is_watched(account: Account) -> Opinion:
     """Logs that were not delivered raise an alarm."""
     configured = account.all(Kind.INVOCATION_LOGGING)
-    wanted = [
-        metric
-        for metric, name in zip(_DELIVERY, ("log_group", "bucket"), strict=True)
-        if any(each.raw(name) is not None for each in configured)
-    ]
+    used = {name for each in configured for name in each["destinations"]}
+    wanted = [metric for destination, metric in _DELIVERY.items() if destination in used]
     return _missing(account, "AWS/Bedrock", wanted)
 
 
@@ -78,7 +79,7 @@ def _tells(alarm: Reading) -> Opinion:
 @check("KS-ALM-006", of=Kind.ALARM)
 def alarm_is_on_a_metric_that_exists(alarm: Reading) -> Opinion:
     """A metric of Bedrock that an alarm is on is one that Bedrock publishes, with dimensions that it has."""
-    ours = [each for each in alarm["metrics"] if known(each["namespace"]) in BEDROCK_METRICS]
+    ours = [each for each in alarm["metrics"] if known(each["namespace"]) in bedrock_metrics()]
     if not ours:
         return not_applicable("it is on no metric of Bedrock")
     for metric in ours:
@@ -89,7 +90,7 @@ def alarm_is_on_a_metric_that_exists(alarm: Reading) -> Opinion:
 
 
 def _unreal(metric: Mapping[str, Value]) -> str:
-    known_metrics = BEDROCK_METRICS[metric["namespace"]]
+    known_metrics = bedrock_metrics()[metric["namespace"]]
     name = known(metric["name"])
     if name not in known_metrics.names:
         return f"Bedrock publishes no `{name}` in `{metric['namespace']}`: the alarm can never go off"
@@ -112,14 +113,14 @@ def failed_customisation_jobs_are_told(account: Account) -> Opinion:
 def changes_of_protection_are_told(account: Account) -> Opinion:
     """An event rule tells when a guardrail is changed or deleted, or logging switched off."""
     rules = account.all(Kind.EVENT_RULE)
-    missing = [
-        name
-        for name in _CHANGES
-        if not some(rules, lambda rule, name=name: _heard(rule) and name in rule["event_names"])
-    ]
+    missing = [name for name in _CHANGES if not _told(rules, name)]
     if not missing:
         return passed()
     return account.lacks(f"a rule on {', '.join(f'`{each}`' for each in missing)} is not")
+
+
+def _told(rules: Iterable[Reading], event: str) -> bool:
+    return some(rules, lambda rule: _heard(rule) and event in rule["event_names"])
 
 
 def _heard(rule: Reading) -> bool:

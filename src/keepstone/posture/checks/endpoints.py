@@ -71,7 +71,9 @@ def endpoint_has_its_security_group(endpoint: Reading) -> Opinion:
         return not_applicable("it is no interface endpoint")
     groups = endpoint.raw("security_groups")
     if groups is not None:
-        groups = endpoint.account.snapshot.candidates(Kind.SECURITY_GROUP, groups) if _whole(groups) else groups
+        groups = (
+            endpoint.account.snapshot.candidates(Kind.SECURITY_GROUP, groups) if _whole(groups) else groups
+        )
     return require(bool(groups), "no security group is named, so it stands in the default one")
 
 

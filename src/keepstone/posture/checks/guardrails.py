@@ -21,10 +21,10 @@ LEAST_GROUNDING = 0.5
 
 
 def strength(guardrail: Reading, kind: str, side: str) -> str:
-    """Return how strictly a filter works on `input` or `output`: `NONE` where it is absent, off or only looks."""
+    """Return how strictly a filter works on `input` or `output`: `NONE` where it is absent or off."""
     for each in guardrail["filters"]:
         if each["type"] == kind:
-            if each[f"{side}_enabled"] is False or each[f"{side}_action"] == "NONE":
+            if known(each[f"{side}_enabled"]) is False or each[f"{side}_action"] == "NONE":
                 return "NONE"
             return str(known(each[side]))
     return "NONE"
@@ -55,10 +55,10 @@ def sensitive_information_is_filtered_in_answers(guardrail: Reading) -> Opinion:
 
 
 def _acts(entity: Mapping[str, Value], side: str) -> bool:
-    if entity[f"{side}_enabled"] is False:
+    if known(entity[f"{side}_enabled"]) is False:
         return False
-    action = entity["action"] if entity[f"{side}_action"] is None else entity[f"{side}_action"]
-    return known(action) in ("BLOCK", "ANONYMIZE")
+    own = known(entity[f"{side}_action"])
+    return known(entity["action"] if own is None else own) in ("BLOCK", "ANONYMIZE")
 
 
 @check("KS-GRD-004", of=Kind.GUARDRAIL)

@@ -1,4 +1,4 @@
-"""Knowledge bases: their sources, what happens to the data, the stores of vectors; prompts; Bedrock Studio."""
+"""Knowledge bases: their sources, what happens to the data, stores of vectors; prompts; Bedrock Studio."""
 
 from keepstone.posture.checks.encryption import own_key
 from keepstone.posture.kinds import Kind
@@ -67,5 +67,5 @@ def prompt_is_encrypted_with_own_key(prompt: Reading) -> Opinion:
 
 @check("KS-STU-001", of=Kind.STUDIO_WORKSPACE)
 def studio_workspace_is_encrypted_with_own_key(workspace: Reading) -> Opinion:
-    """The workspace of Bedrock Studio, a service that AWS has ended, is encrypted with a customer-managed key."""
+    """The workspace of Bedrock Studio, which AWS has ended, is encrypted with a customer-managed key."""
     return own_key(workspace)

@@ -5,6 +5,7 @@ from keepstone.posture.documents import confused, offending
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import account_check, check
+from keepstone.posture.values import some
 from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, require
 
 LEAST_DAYS = 90
@@ -23,7 +24,7 @@ def invocations_are_logged(account: Account) -> Opinion:
     configured = account.all(Kind.INVOCATION_LOGGING)
     if not configured:
         return account.lacks("there is no invocation logging")
-    there = any(each.raw("log_group") is not None or each.raw("bucket") is not None for each in configured)
+    there = some(configured, lambda each: bool(each["destinations"]))
     return require(there, "logging is configured without a destination")
 
 
@@ -43,9 +44,10 @@ def all_media_are_logged(logging: Reading) -> Opinion:
 @check("KS-LOG-004", of=Kind.INVOCATION_LOGGING)
 def large_bodies_have_a_place(logging: Reading) -> Opinion:
     """What is too large for CloudWatch is delivered to S3."""
-    if logging.raw("log_group") is None:
+    destinations = logging["destinations"]
+    if "cloudwatch" not in destinations:
         return not_applicable("nothing is delivered to CloudWatch")
-    there = logging.raw("large_bucket") is not None or logging.raw("bucket") is not None
+    there = "large" in destinations or "s3" in destinations
     return require(there, "bodies of more than 100 KB, and images, have no bucket to go to")
 
 
@@ -77,7 +79,7 @@ def logs_are_kept_long_enough(group: Reading) -> Opinion:
 def personal_data_in_logs_is_masked(account: Account) -> Opinion:
     """The log group that gets prompts masks personal data for its readers."""
     for logging in account.all(Kind.INVOCATION_LOGGING):
-        if logging.raw("log_group") is None:
+        if "cloudwatch" not in logging["destinations"]:
             continue
         group = logging.one(Kind.LOG_GROUP, "log_group")
         if group is None:

@@ -62,9 +62,7 @@ def _used(endpoint: Reading) -> set[str] | None:
         if each is None:
             continue
         try:
-            found |= {
-                one.address for one in endpoint.account.snapshot.candidates(Kind.SECURITY_GROUP, each)
-            }
+            found |= {one.address for one in endpoint.account.snapshot.candidates(Kind.SECURITY_GROUP, each)}
         except NotKnown:
             return None
     return found

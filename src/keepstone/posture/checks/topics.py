@@ -1,5 +1,7 @@
 """Topics of alerts: that they are heard, and by nobody else."""
 
+from collections.abc import Iterable
+
 from keepstone.posture.checks.encryption import own_key
 from keepstone.posture.documents import Statement, confused, grants, offending, open_to_all, services
 from keepstone.posture.kinds import Kind
@@ -29,8 +31,12 @@ def alerts_reach_the_encrypted_topic(topic: Reading) -> Opinion:
             return failed("the key `alias/aws/sns` lets no other service publish: alarms reach nobody")
         return topic.account.lacks("the key of the topic is not")
     statements = key["policy"]
-    mute = [each for each in _PUBLISHERS if not some(statements or (), lambda one, each=each: _may(one, each))]
+    mute = [service for service in _PUBLISHERS if not _let(statements or (), service)]
     return require(not mute, f"the key does not let publish: {', '.join(f'`{each}`' for each in mute)}")
+
+
+def _let(statements: Iterable[Statement], service: str) -> bool:
+    return some(statements, lambda each: _may(each, service))
 
 
 def _may(statement: Statement, service: str) -> bool:

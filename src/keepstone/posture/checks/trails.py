@@ -31,7 +31,7 @@ def trail_files_are_validated(trail: Reading) -> Opinion:
 @check("KS-TRL-004", of=Kind.TRAIL)
 def trail_goes_to_a_log_group(trail: Reading) -> Opinion:
     """The trail is delivered to CloudWatch Logs, where alarms can read it."""
-    return require(trail.raw("log_group") is not None, "it is delivered to no log group")
+    return require(trail.is_set("log_group"), "it is delivered to no log group")
 
 
 @check("KS-TRL-005", of=Kind.TRAIL)

@@ -56,7 +56,10 @@ def _followed(value: Value, written: Any, address: str, references: References) 
     match value, written:
         case Mapping(), dict():
             return MappingProxyType(
-                {name: _followed(each, written.get(name), address, references) for name, each in value.items()}
+                {
+                    name: _followed(each, written.get(name), address, references)
+                    for name, each in value.items()
+                }
             )
         case tuple(), list() if len(value) == len(written):
             return tuple(

@@ -43,12 +43,12 @@ class World:
         """
         found = []
         for each in self._by_type.get(kind, ()):
-            match self._meant(each.values.get(link), of):
-                case True:
-                    found.append(each)
-                case None:
-                    sources = getattr(each.values.get(link), "sources", ())
-                    return Unknown(f"`{each.address}` may belong to it, known after apply", sources)
+            value = each.values.get(link)
+            meant = self._meant(value, of)
+            if meant is None:
+                return Unknown(f"`{each.address}` may belong to it, known after apply", _sources(value))
+            if meant:
+                found.append(each)
         return tuple(found)
 
     def satellite(self, kind: str, link: str, of: Raw) -> Value:
@@ -69,11 +69,16 @@ class World:
 
     @staticmethod
     def _meant(value: Value, of: Raw) -> bool | None:
+        """Say whether a value names the resource; `None` where that is known after apply only."""
         if isinstance(value, Unknown):
             if of.address not in value.sources:
                 return False if value.sources else None
             return True if len(value.sources) == 1 else None
         return value in of.names()
+
+
+def _sources(value: Value) -> tuple[str, ...]:
+    return value.sources if isinstance(value, Unknown) else ()
 
 
 def _drafted(values: Mapping[str, Value]) -> Value:

@@ -121,10 +121,7 @@ def _budget(raw: Raw, _: World) -> Iterator[Resource]:
             "services": filters
             if isinstance(filters, Unknown)
             else tuple(
-                value
-                for each in filters
-                if pick(each, "name") == "Service"
-                for value in rows(each, "values")
+                value for each in filters if pick(each, "name") == "Service" for value in rows(each, "values")
             ),
             "notifications": notes
             if isinstance(notes, Unknown)
@@ -159,8 +156,7 @@ def _spend(raw: Raw, world: World) -> Iterator[Resource]:
 def _names(listed: Value, raw: Raw) -> bool:
     items = listed if isinstance(listed, tuple) else (listed,)
     return any(
-        each.sources == (raw.address,) if isinstance(each, Unknown) else each in raw.names()
-        for each in items
+        each.sources == (raw.address,) if isinstance(each, Unknown) else each in raw.names() for each in items
     )
 
 

@@ -30,9 +30,7 @@ def _guardrail(raw: Raw, world: World) -> Iterator[Resource]:
             "pii": _private(rows(tree, f"{private}.pii_entities_config")),
             "patterns": _private(rows(tree, f"{private}.regexes_config")),
             "words": count(rows(tree, "word_policy_config.words_config")),
-            "word_lists": each_of(
-                rows(tree, "word_policy_config.managed_word_lists_config"), type="type"
-            ),
+            "word_lists": each_of(rows(tree, "word_policy_config.managed_word_lists_config"), type="type"),
             "topics": count(rows(tree, "topic_policy_config.topics_config")),
             "grounding": each_of(
                 rows(tree, "contextual_grounding_policy_config.filters_config"),
@@ -60,21 +58,32 @@ def _private(blocks: Value) -> Value:
 
 def _logging(raw: Raw, _: World) -> Iterator[Resource]:
     config = pick(raw.values, "logging_config")
-    large = "cloudwatch_config.large_data_delivery_s3_config"
     yield Resource(
         Kind.INVOCATION_LOGGING,
         raw.address,
         {
             **{name: pick(config, f"{name}_data_delivery_enabled") for name in _MEDIA},
+            "destinations": _destinations(config),
             "log_group": pick(config, "cloudwatch_config.log_group_name"),
             "role": pick(config, "cloudwatch_config.role_arn"),
             "bucket": pick(config, "s3_config.bucket_name"),
             "prefix": pick(config, "s3_config.key_prefix"),
-            "large_bucket": pick(config, f"{large}.bucket_name"),
         },
     )
 
 
+def _destinations(config: Value) -> Value:
+    """Return where logs go; a block that stands there counts, whatever is not known in it."""
+    found = {name: pick(config, path) for name, path in _DESTINATIONS.items()}
+    unknown = next((each for each in found.values() if isinstance(each, Unknown)), None)
+    return unknown if unknown is not None else tuple(name for name, block in found.items() if block)
+
+
+_DESTINATIONS = {
+    "cloudwatch": "cloudwatch_config",
+    "s3": "s3_config",
+    "large": "cloudwatch_config.large_data_delivery_s3_config",
+}
 _MEDIA = ("text", "image", "embedding", "video")
 
 

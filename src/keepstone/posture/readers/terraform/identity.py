@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
-from keepstone.posture.readers.tree import given, pick, rows
+from keepstone.posture.readers.tree import given, pick
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
@@ -40,7 +40,9 @@ def _held(raw: Raw, world: World) -> Value:
         if isinstance(arn, Unknown):
             found.append(arn.sources[0] if len(arn.sources) == 1 else arn)
         else:
-            found += (one.address for one in world.raws if one.type == "aws_iam_policy" and arn in one.names())
+            found += (
+                one.address for one in world.raws if one.type == "aws_iam_policy" and arn in one.names()
+            )
     blocks = _parts(given(raw.values, "inline_policy"))
     return (*found, *(f"{raw.address}.inline_policy[{number}]" for number, _ in enumerate(blocks)))
 

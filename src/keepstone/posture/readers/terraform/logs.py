@@ -69,7 +69,9 @@ def _selected(advanced: Value, simple: Value) -> tuple[Value, Value]:
     if not advanced and not simple:
         return True, ()
     management = any(each.get("include_management_events") is not False for each in simple)
-    types = [name for each in simple for block in rows(each, "data_resource") for name in (pick(block, "type"),)]
+    types = [
+        name for each in simple for block in rows(each, "data_resource") for name in (pick(block, "type"),)
+    ]
     for each in advanced:
         fields = {pick(block, "field"): rows(block, "equals") for block in rows(each, "field_selector")}
         if "Management" in fields.get("eventCategory", ()):
