@@ -65,8 +65,8 @@ CHECKS = """# Checks
 - `PASS`: the title holds.
 - `FAIL`: it does not, with the reason.
 - `NOT_APPLICABLE`: there is no such resource, or the check is not about it.
-- `NOT_EVALUATED`: it could not be told. A value is known after apply only, or sensitive, or stands where a plan does
-  not say; or what is missing from the plan may be in the account. It is never counted as good.
+- `NOT_EVALUATED`: it could not be told. A value is known after apply only, or sensitive; or what is missing
+  from the plan may be in the account. It is never counted as good.
 
 Under each title stand its severity and who should care.
 
