@@ -52,8 +52,8 @@ resource "aws_cloudwatch_metric_alarm" "threshold" {
   evaluation_periods  = var.alarm_evaluation_periods
   datapoints_to_alarm = min(var.alarm_datapoints_to_alarm, var.alarm_evaluation_periods)
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns[each.value.topic]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns[each.value.topic]] : []
+  alarm_actions       = [aws_sns_topic.alerts[each.value.topic].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts[each.value.topic].arn] : []
   tags                = local.tags
 }
 
@@ -65,8 +65,8 @@ resource "aws_cloudwatch_metric_alarm" "anomaly" {
   threshold_metric_id = "usual"
   evaluation_periods  = var.anomaly_evaluation_periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns[each.value.topic]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns[each.value.topic]] : []
+  alarm_actions       = [aws_sns_topic.alerts[each.value.topic].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts[each.value.topic].arn] : []
   tags                = local.tags
 
   metric_query {
@@ -105,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "knowledge_base_latency" {
   evaluation_periods  = var.alarm_evaluation_periods
   datapoints_to_alarm = min(var.alarm_datapoints_to_alarm, var.alarm_evaluation_periods)
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns["performance"]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns["performance"]] : []
+  alarm_actions       = [aws_sns_topic.alerts["performance"].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["performance"].arn] : []
   tags                = local.tags
 }

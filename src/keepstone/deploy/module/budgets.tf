@@ -61,7 +61,7 @@ resource "aws_budgets_budget" "monthly" {
       threshold_type             = "PERCENTAGE"
       notification_type          = notification.value.kind
       subscriber_email_addresses = notification.value.mails
-      subscriber_sns_topic_arns  = var.enable_alerting ? [local.topic_arns["cost"]] : []
+      subscriber_sns_topic_arns  = var.enable_alerting ? [aws_sns_topic.alerts["cost"].arn] : []
     }
   }
 }
@@ -74,8 +74,8 @@ resource "aws_cloudwatch_metric_alarm" "tokens" {
   threshold           = local.tokens_a_day
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns["cost"]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns["cost"]] : []
+  alarm_actions       = [aws_sns_topic.alerts["cost"].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["cost"].arn] : []
   tags                = local.tags
 
   dynamic "metric_query" {
@@ -109,7 +109,7 @@ resource "aws_cloudwatch_metric_alarm" "tokens_unusual" {
   threshold_metric_id = "usual"
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns["cost"]]
+  alarm_actions       = [aws_sns_topic.alerts["cost"].arn]
   tags                = local.tags
 
   metric_query {

@@ -14,8 +14,8 @@ resource "aws_cloudwatch_composite_alarm" "health" {
   alarm_name        = "${local.prefix}-health-${each.key}"
   alarm_description = each.key == "basic" ? "Errors of the runtime, or logs that are not delivered" : "Any alarm of any Bedrock service"
   alarm_rule        = join(" OR ", [for id in each.value : "ALARM(\"${local.prefix}-${id}\")"])
-  alarm_actions     = [local.topic_arns["critical"]]
-  ok_actions        = var.enable_ok_actions ? [local.topic_arns["critical"]] : []
+  alarm_actions     = [aws_sns_topic.alerts["critical"].arn]
+  ok_actions        = var.enable_ok_actions ? [aws_sns_topic.alerts["critical"].arn] : []
   tags              = local.tags
 
   dynamic "actions_suppressor" {

@@ -119,8 +119,8 @@ resource "aws_cloudwatch_metric_alarm" "calls" {
   threshold_metric_id = "usual"
   evaluation_periods  = var.anomaly_evaluation_periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns["performance"]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns["performance"]] : []
+  alarm_actions       = [aws_sns_topic.alerts["performance"].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["performance"].arn] : []
   tags                = local.tags
 
   metric_query {

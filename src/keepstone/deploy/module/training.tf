@@ -91,8 +91,8 @@ resource "aws_cloudwatch_metric_alarm" "training" {
   period              = var.training_alarm_period
   evaluation_periods  = var.training_alarm_evaluation_periods
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [local.topic_arns["critical"]]
-  ok_actions          = var.enable_ok_actions ? [local.topic_arns["critical"]] : []
+  alarm_actions       = [aws_sns_topic.alerts["critical"].arn]
+  ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["critical"].arn] : []
   tags                = local.tags
 }
 

@@ -56,7 +56,7 @@ def _data_source(raw: Raw, _: World) -> Iterator[Resource]:
         raw.address,
         {
             "type": pick(config, "type"),
-            "deletion_policy": pick(raw.values, "data_deletion_policy"),
+            "deletion_policy": given(raw.values, "data_deletion_policy"),
             "key": given(raw.values, "server_side_encryption_configuration.kms_key_arn"),
             "bucket_owner": pick(config, "s3_configuration.bucket_owner_account_id"),
             "scope": pick(config, "web_configuration.crawler_configuration.scope"),
