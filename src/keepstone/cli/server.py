@@ -227,6 +227,7 @@ async def serve_until_told(
         server_header=False,
         proxy_headers=False,
         backlog=2048,
+        timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type]  # a timer takes fractions
         timeout_graceful_shutdown=GRACE_S,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,

@@ -14,7 +14,7 @@ from keepstone.cli.keys import database_option
 from keepstone.cli.on_record import refuse_other_owner
 from keepstone.cli.output import talk
 from keepstone.core.errors import UsageError
-from keepstone.core.settings import MAX_DRAIN_S, MAX_WORKERS, Settings, from_environment
+from keepstone.core.settings import MAX_DRAIN_S, MAX_KEEP_ALIVE_S, MAX_WORKERS, Settings, from_environment
 
 if TYPE_CHECKING:
     from socket import socket
@@ -71,6 +71,11 @@ Then, in another terminal, with the variables that `up` prints:
     type=click.FloatRange(0, MAX_DRAIN_S),
     help="Seconds to be unready before new calls are refused at a stop.  [default: 0]",
 )
+@click.option(
+    "--keep-alive",
+    type=click.FloatRange(1, MAX_KEEP_ALIVE_S),
+    help="Seconds that an idle connection stays open; longer than a load balancer's.  [default: 5]",
+)
 @database_option
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 def up(
@@ -87,6 +92,7 @@ def up(
     plain_http: bool,
     workers: int | None,
     drain: float | None,
+    keep_alive: float | None,
     database: str | None,
     log_level: str | None,
 ) -> None:
@@ -109,6 +115,7 @@ def up(
         log_level=log_level or base.log_level,
         workers=workers or base.workers,
         drain=base.drain if drain is None else drain,
+        keep_alive=base.keep_alive if keep_alive is None else keep_alive,
         database_url=database or base.database_url,
         rates=base.rates,
     )

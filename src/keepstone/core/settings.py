@@ -21,6 +21,7 @@ class Settings:
     database_url: str = field(default="", repr=False)  # KEEPSTONE_DATABASE: PostgreSQL; else SQLite in `home`
     workers: int = 1  # KEEPSTONE_WORKERS
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
+    keep_alive: float = 5.0  # KEEPSTONE_KEEP_ALIVE: seconds that an idle connection stays open
     telemetry: bool = False  # OTEL_EXPORTER_OTLP_ENDPOINT and its like: a collector is named
     worker: int = 0  # which of several workers this is
     shard: str = "main"  # the log that this process writes; the parent of several workers says which
@@ -54,6 +55,7 @@ class Settings:
 
 MAX_WORKERS = 64
 MAX_DRAIN_S = 3600
+MAX_KEEP_ALIVE_S = 4000
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -67,6 +69,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         telemetry=_collector_named(environ),
         workers=int(_number(environ, "KEEPSTONE_WORKERS", default.workers, 1, MAX_WORKERS)),
         drain=_number(environ, "KEEPSTONE_DRAIN", default.drain, 0, MAX_DRAIN_S),
+        keep_alive=_number(environ, "KEEPSTONE_KEEP_ALIVE", default.keep_alive, 1, MAX_KEEP_ALIVE_S),
         home=Path(environ.get("KEEPSTONE_HOME", default.home)),
         policy=Path(environ.get("KEEPSTONE_POLICY", default.policy)),
         environment=environ.get("KEEPSTONE_ENV", default.environment),
