@@ -1,5 +1,5 @@
 # Where the ledgers lie: one file system across the zones, one folder for each machine that no other machine can enter.
-# A write that is confirmed here is on several disks; it takes milliseconds, not microseconds. See ADR 34.
+# A write that is confirmed here is on several disks; it takes milliseconds, not microseconds. See ADR 35.
 
 resource "aws_efs_file_system" "ledgers" {
   creation_token  = local.name
