@@ -1,20 +1,38 @@
 """`keepstone deploy apply` and `destroy`: what was planned is carried out; everything is taken down."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keepstone.cli.deploy_options import dir_option
+from keepstone.cli.on_record import bounded_text, by_option
 from keepstone.cli.output import emit, format_option, talk
 
+if TYPE_CHECKING:
+    from keepstone.deploy.workspace import Workspace
 
-@click.command(epilog="Example: keepstone deploy plan && keepstone deploy apply")
+
+@click.command(
+    epilog="""\b
+Examples:
+  keepstone deploy plan && keepstone deploy apply
+  keepstone deploy apply --accept KS-NET-001 --reason "the range is the old office's until March" """
+)
 @dir_option
+@click.option("--accept", "accepted", multiple=True, help="Id of a check that may fail; may be repeated.")
+@click.option("--reason", default=None, callback=bounded_text, help="Why it may; stands in the record.")
+@by_option
 @format_option
-def apply(*, folder: Path, output_format: str) -> None:
+def apply(
+    *, folder: Path, accepted: tuple[str, ...], reason: str | None, by: str, output_format: str
+) -> None:
     """Carry out the plan that `keepstone deploy plan` left in the folder, and no other.
 
-    Interrupted half-way, it leaves a state from which the next plan and apply go on.
+    A plan that fails a check of high severity is refused unless the check is accepted, with a reason. What is
+    applied, by whom and what was accepted goes on record. Interrupted half-way, an apply leaves a state from
+    which the next plan and apply go on.
     """
     from keepstone.core.errors import UsageError
     from keepstone.deploy.terraform import Terraform
@@ -25,12 +43,46 @@ def apply(*, folder: Path, output_format: str) -> None:
     if not workspace.plan_is_current():
         hint = "`keepstone deploy plan` makes one, and shows what it does"
         raise UsageError("there is no plan of the input as it is now", hint=hint)
+    if accepted and reason is None:
+        raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
+    _require_checks(folder, accepted)
+    told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
+    _record("deploy.apply_begun", workspace, told)
     terraform = Terraform(folder, talk)
     for each in terraform.apply(PLAN):
         talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
+    _record("deploy.applied", workspace, {"by": by})
     (folder / PLAN).unlink()  # it is done; Terraform would refuse it a second time
     outputs = terraform.outputs().get("bedrock_solution", {})
     emit({name: outputs.get(name) for name in _TOLD} if output_format == "table" else outputs, output_format)
+
+
+def _require_checks(folder: Path, accepted: tuple[str, ...]) -> None:
+    from keepstone.core.errors import UsageError
+    from keepstone.deploy.verdicts import refusing, report_of
+    from keepstone.deploy.workspace import PLAN_JSON
+
+    failed = refusing(report_of(folder / PLAN_JSON, datetime.now(UTC)), accepted)
+    for row in failed:
+        talk(f"{row.check} fails at `{row.resource or 'the whole'}`: {row.reason}. {row.fix}")
+    if failed:
+        ids = " ".join(f"--accept {check}" for check in sorted({row.check for row in failed}))
+        raise UsageError(
+            f"the plan fails {len(failed)} checks of high severity",
+            hint=f"mend the input, or `{ids} --reason ...`, which goes on record",
+        )
+
+
+def _record(event: str, workspace: "Workspace", detail: dict[str, str]) -> None:
+    """Put on record what is applied: the policy, the plan, who does it."""
+    from keepstone.cli.on_record import made_key, put_on_record
+    from keepstone.core.settings import from_environment
+    from keepstone.ledger.notices import Notice
+
+    noted = workspace.require()
+    whole = {"policy": noted["policy"], "plan": f"sha256:{noted['plan']}", **detail}
+    settings, key = made_key(from_environment().home)
+    put_on_record(settings, key, Notice(event, {name: value for name, value in whole.items() if value}))
 
 
 _TOLD = (

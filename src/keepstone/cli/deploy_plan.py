@@ -1,5 +1,6 @@
 """`keepstone deploy plan` and `drift`: what would change, and what somebody has changed since."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from keepstone.cli.output import emit, format_option, talk
 
 if TYPE_CHECKING:
     from keepstone.deploy.changes import Change, Summary
+    from keepstone.posture.report import Report
 
 _FINDINGS = 1
 
@@ -22,11 +24,17 @@ def plan(*, folder: Path, output_format: str) -> None:
 
     The plan is kept in the folder: `apply` carries out that one and no other.
     """
+    from keepstone.deploy.verdicts import report_of
+    from keepstone.deploy.workspace import PLAN_JSON
+
     summary = _planned(folder)
+    report = report_of(folder / PLAN_JSON, datetime.now(UTC))
     if output_format == "json":
-        emit(_document(summary), "json")
+        emit(_document(summary) | {"checks": {"counts": report.counts, "failures": report.failures}}, "json")
         return
     _tell(summary)
+    click.echo()
+    _tell_checks(report)
     if summary.changes:
         talk("next: `keepstone deploy apply`")
 
@@ -36,12 +44,17 @@ def plan(*, folder: Path, output_format: str) -> None:
 @format_option
 @click.pass_context
 def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
-    """Say what differs between the policy and what is deployed; exits 1 when something does."""
+    """Say what differs between the policy and what is deployed; exits 1 when something does.
+
+    Each difference names the checks that fail by it and who should care. `unclear` is what may only follow
+    from another difference: its value is known when that one is mended.
+    """
     summary = _planned(folder)
+    rows = _concerned(folder, summary)
     if output_format == "json":
-        emit(_document(summary) | {"drift": bool(summary.changes)}, "json")
-    elif summary.changes:
-        emit([_row(each) for each in summary.changes], fit=("resource", "attributes"))
+        emit({"drift": bool(rows), "changes": rows}, "json")
+    elif rows:
+        emit(rows, fit=("resource", "attributes", "checks", "who"))
     else:
         click.echo("no drift: what is deployed is what the policy asks for")
     ctx.exit(_FINDINGS if summary.changes else 0)
@@ -79,6 +92,39 @@ def _tell(summary: "Summary") -> None:
             f"about {summary.monthly:.0f} USD a month, used or not (us-east-1, {summary.looked_at}); "
             "calls, logs and traffic come on top"
         )
+
+
+def _tell_checks(report: "Report") -> None:
+    """Say how the checks judge what is planned: what fails, worst first, and how much was judged."""
+    failed = [row for row in report.findings if row.verdict.value == "FAIL"]
+    emit(
+        [
+            {"check": each.check, "severity": each.severity, "resource": each.resource, "reason": each.reason}
+            for each in failed
+        ],
+        fit=("resource", "reason"),
+    )
+    counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
+    click.echo(f"checks: {counts}; `keepstone deploy check` shows each")
+
+
+def _concerned(folder: Path, summary: "Summary") -> list[dict[str, object]]:
+    """Return the changes, each with the checks it is about and who should care."""
+    from keepstone.deploy.verdicts import NOBODYS, concerns
+    from keepstone.deploy.workspace import PLAN_JSON, before_plan
+
+    if not summary.changes:
+        return []
+    found = concerns(folder / PLAN_JSON, before_plan(folder), datetime.now(UTC))
+    return [
+        {
+            **_row(each),
+            "action": "unclear" if each.only_follows else each.action.value,
+            "checks": list(found.get(each.address, NOBODYS).checks),
+            "who": list(found.get(each.address, NOBODYS).who),
+        }
+        for each in summary.changes
+    ]
 
 
 def _row(change: "Change") -> dict[str, object]:

@@ -30,6 +30,11 @@ class Change:
     type: str
     attributes: tuple[str, ...]
 
+    @property
+    def only_follows(self) -> bool:
+        """Say whether nothing is known to differ: what is new is told after other changes only."""
+        return self.action is Action.UPDATE and not self.attributes
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

@@ -6,7 +6,14 @@ from typing import Any
 from keepstone.core.errors import DeployError
 from keepstone.policy.schema.deployment import Deployment
 from keepstone.policy.schema.document import Policy
-from keepstone.policy.schema.guardrails import Action, BlockAction, CustomWord, Directions, Guardrail
+from keepstone.policy.schema.guardrails import (
+    Action,
+    BlockAction,
+    CustomWord,
+    Directions,
+    Guardrail,
+    Injection,
+)
 from keepstone.policy.schema.upstreams import BedrockUpstream
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922)
@@ -105,8 +112,9 @@ def _guardrail(guardrail: Guardrail) -> list[Input]:
     if words:
         found.append(Input("denied_words", words, f"{where}.words"))
     strength = guardrail.injection.strength if guardrail.injection.action is BlockAction.BLOCK else "NONE"
-    filters = {"prompt_attack": {"input_strength": strength, "output_strength": "NONE"}}
-    found.append(Input("content_filters", filters, f"{where}.injection"))
+    if strength != Injection().strength:  # what nobody chose is the module's: HIGH
+        filters = {"prompt_attack": {"input_strength": strength, "output_strength": "NONE"}}
+        found.append(Input("content_filters", filters, f"{where}.injection"))
     return found
 
 

@@ -22,6 +22,7 @@ from keepstone.policy.schema.deployment import Deployment, S3State
 MARK = "keepstone.json"
 PLAN = "plan.tfplan"
 PLAN_JSON = "plan.json"
+_NOTHING = {"format_version": "1.0", "terraform_version": "", "values": {"root_module": {}}}
 _HEAD = "# Written by `keepstone deploy`; your own resources go into files of their own beside it.\n\n"
 
 
@@ -102,6 +103,17 @@ class Workspace:
     def _sources(self) -> list[Path]:
         own = [*self.folder.glob("*.tf"), *self.folder.glob("*.tfvars.json"), *self.folder.glob("*.tfvars")]
         return [*own, *(path for path in (self.folder / "module").rglob("*") if path.is_file())]
+
+
+def before_plan(folder: Path) -> Path:
+    """Return a file with the state as the last plan found it, in the form of `terraform show -json`.
+
+    Terraform refreshes the state in memory while it plans: what somebody changed by hand stands in it.
+    """
+    prior = json.loads((folder / PLAN_JSON).read_bytes()).get("prior_state") or _NOTHING
+    path = folder / "before.json"
+    _replace(path, json.dumps(prior))
+    return path
 
 
 def _root(place: Deployment, inputs: tuple[Input, ...]) -> str:

@@ -29,6 +29,8 @@ EVENTS = frozenset(
         "content.erasure_refused",
         "content.read",
         "content.expired",
+        "deploy.applied",
+        "deploy.apply_begun",
         "hold.added",
         "hold.released",
         "key.created",

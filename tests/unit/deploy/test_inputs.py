@@ -81,6 +81,7 @@ def test_a_variable_comes_from_the_policy(more, name, value) -> None:
         ),
         ({}, "use_fips_endpoints"),
         ({"guardrails": {"default": {}}}, "denied_words"),
+        ({"guardrails": {"default": {"injection": {"strength": "MEDIUM"}}}}, "content_filters"),
     ],
 )
 def test_what_the_policy_does_not_say_is_left_to_the_module(more, name) -> None:

@@ -1,0 +1,94 @@
+"""`keepstone deploy`, from an empty folder to nothing left: real Terraform and provider, a simulated AWS."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.services.terraform import Terraform, needs_terraform
+from tests.simulators.aws.server import aws_server
+
+from keepstone.ledger.whole import WholeReader
+
+pytestmark = [needs_terraform, pytest.mark.deploy_trial]
+
+POLICY = """\
+version: 1
+organisation: {{name: Trial}}
+identities: {{roles: {{app: {{allow: [{{models: ["*"]}}]}}}}}}
+upstreams: {{us: {{kind: bedrock, region: us-east-1}}}}
+models: [{{id: anthropic.claude-3-haiku-20240307-v1:0, upstreams: [us]}}]
+deployment:
+  environment: production
+  region: us-east-1
+  vpc_id: {vpc}
+  subnet_ids: [{subnets}]
+  variables:
+    content_filters: {{prompt_attack: {{input_strength: {strength}, output_strength: NONE}}}}
+    knowledge_base_latency_metric: {{namespace: Platform/Retrieval, name: Latency}}
+    critical_alert_subscriptions: {{ops: {{protocol: email, endpoint: ops@example.com}}}}
+"""
+
+
+class Place:
+    """A folder with a policy, in which the command is run as a person would."""
+
+    def __init__(self, folder: Path, aws) -> None:
+        self.folder = folder
+        self.network = aws.network()
+        self._environment = {**os.environ, **Terraform(folder, folder).environment, **aws.environment}
+
+    def write(self, strength: str) -> None:
+        vpc, subnets = self.network
+        text = POLICY.format(vpc=vpc, subnets=", ".join(subnets), strength=strength)
+        (self.folder / "keepstone.yaml").write_text(text)
+
+    def deploy(self, *arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [Path(sys.executable).parent / "keepstone", "deploy", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+def test_the_way_of_a_deployment(tmp_path) -> None:
+    with aws_server() as aws:
+        place = Place(tmp_path, aws)
+        place.write("LOW")
+        assert place.deploy("init")[0] == 0
+        assert place.deploy("apply")[0] == 2  # nothing was planned yet
+        assert place.deploy("plan")[0] == 0
+        status, _, refused = place.deploy("apply")
+        assert status == 2
+        assert "KS-GRD-001 fails at" in refused
+        assert "--accept KS-GRD-001" in refused
+
+        place.write("HIGH")
+        assert place.deploy("apply")[0] == 2  # the plan is of another input
+        status, planned, said = place.deploy("plan")
+        assert status == 0, said
+        assert "USD a month" in planned
+        status, applied, said = place.deploy("apply")
+        assert status == 0, said
+        assert "production-bedrock" in applied
+        assert place.deploy("drift")[0] == 0
+
+        aws.client("bedrock").delete_model_invocation_logging_configuration()
+        status, drift, _ = place.deploy("drift", "--format", "json")
+        assert status == 1
+        (change,) = json.loads(drift)["changes"]
+        assert change["resource"] == "aws_bedrock_model_invocation_logging_configuration.this[0]"
+        assert "KS-LOG-001" in change["checks"]
+        assert change["who"]
+
+        assert place.deploy("destroy")[0] == 2  # without the environment's name
+        assert place.deploy("destroy", "--yes-destroy", "production")[0] == 0
+        assert aws.client("bedrock").list_guardrails()["guardrails"] == []
+    entries = WholeReader(tmp_path / ".keepstone" / "ledger").entries()
+    assert [json.loads(data)["event"] for _, data in entries] == ["deploy.apply_begun", "deploy.applied"]
