@@ -15,6 +15,7 @@ from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
 from keepstone.catalog.checks import SUBJECTS, CheckText, check_texts
+from keepstone.catalog.terraform_module import terraform_module
 from keepstone.cli.main import cli
 from keepstone.core import errors
 from keepstone.core.decision import ReasonCode
@@ -69,6 +70,12 @@ CHECKS = """# Checks
   from the plan may be in the account. It is never counted as good.
 
 Under each title stand its severity and who should care.
+
+"""
+TERRAFORM = """# The Terraform module
+
+Each variable can be set under `deployment.variables` in the policy, or as an argument where the module is used by
+itself. [Deploy](../deploy.md) says how.
 
 """
 DECISIONS = """# Decisions
@@ -202,6 +209,27 @@ def metrics_page() -> str:
     return METRICS + _table(("metric", "type", "labels", "counts"), sorted(rows))
 
 
+def terraform_page() -> str:
+    """Return every variable and output of the Terraform module, by the file that it stands in."""
+    module = terraform_module()
+    parts = [TERRAFORM]
+    for file in sorted({each.file for each in module.variables.values()}):
+        rows = [
+            (f"`{name}`", f"`{each.type}`", _default(each.default), each.description)
+            for name, each in module.variables.items()
+            if each.file == file
+        ]
+        subject = file.removesuffix(".tf").removeprefix("variables").strip("_") or "every deployment"
+        table = _table(("variable", "type", "default", "meaning"), rows)
+        parts.append(f"## {subject.capitalize()}\n\n{table}\n")
+    outputs = [(f"`{name}`", each.description) for name, each in module.outputs.items()]
+    return "".join(parts) + "## Outputs\n\n" + _table(("output", "what it is"), outputs)
+
+
+def _default(text: str | None) -> str:
+    return "required" if text is None else f"`{text}`"
+
+
 def checks_page() -> str:
     """Return every check: what it says, why, how to mend it, and the published rules that agree."""
     parts = [CHECKS.format(count=len(check_texts()))]
@@ -253,6 +281,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/openapi.json": openapi_page,
     "reference/policy.md": policy_page,
     "reference/reasons.md": reasons_page,
+    "reference/terraform.md": terraform_page,
 }
 
 

@@ -20,8 +20,7 @@ COMMANDS = {
 @click.group(
     epilog="""\b
 Examples:
-  keepstone deploy init --vpc vpc-0a1b2c3d4e5f60718 --subnet subnet-… --subnet subnet-…
-  keepstone deploy plan
+  keepstone deploy init && keepstone deploy plan
   keepstone deploy apply
   keepstone deploy drift --format json"""
 )
