@@ -74,8 +74,8 @@ Under each title stand its severity and who should care.
 """
 TERRAFORM = """# The Terraform module
 
-Each variable can be set under `deployment.variables` in the policy, or as an argument where the module is used by
-itself. [Deploy](../deploy.md) says how.
+Each variable can be set under `deployment.variables` in the policy, or as an argument where the module is
+used by itself. [Deploy](../deploy.md) says how.
 
 """
 DECISIONS = """# Decisions
