@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from tests.deploy.test_module import MODULE, passed, prepared
 from tests.services.rates.stores import admitted, connected, demand, rule_of, run
-from tests.services.terraform import needs_terraform
+from tests.services.terraform import Terraform, needs_terraform
 from tests.services.valkey import valkey
+from tests.simulators.aws.server import aws_server
 from tests.unit.deploy.documents import policy
 
+from keepstone.cli.main import main
 from keepstone.core.settings import from_environment
 from keepstone.deploy.permissions import Place, gateway
 from keepstone.policy.limits import Unit
@@ -90,6 +92,58 @@ def test_its_valkey_user_may_do_what_the_gateway_does_and_no_more(tmp_path) -> N
 
         assert run(spend()) == [True, True, False]
         assert b"ERR" not in server.command("ACL", "DRYRUN", "keepstone", "EVALSHA", "x", "1", "keepstone:x")
-        for forbidden in (("FLUSHALL",), ("KEYS", "*"), ("GET", "other:x"), ("CONFIG", "GET", "*")):
+        for forbidden in (
+            ("FLUSHALL",),
+            ("KEYS", "*"),
+            ("GET", "other:x"),
+            ("CONFIG", "GET", "*"),
+            ("CLIENT", "LIST"),
+        ):
             answer = server.command("ACL", "DRYRUN", "keepstone", *forbidden)
             assert b"has no permissions" in answer, (forbidden, answer)
+
+
+BY_DESIGN = {
+    "KS-IAM-003",  # the gateway inspects itself, so it calls without Bedrock's guardrail
+    "KS-BKT-002",  # load balancers write their access logs with S3's own key only
+    "KS-IAM-008",  # nobody but the user has a permissions boundary
+}
+ROOT = """
+module "gateway" {
+  source = "./gateway"
+
+  environment     = "production"
+  vpc_id          = "vpc-0a1b2c3d4e5f60718"
+  subnet_ids      = ["subnet-0a1b2c3d4e5f60718", "subnet-0b1b2c3d4e5f60718"]
+  client_cidrs    = ["10.30.0.0/16"]
+  egress_cidrs    = ["10.0.0.0/16"]
+  certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000000"
+  image           = "keepstone@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  rates_password  = "0123456789abcdefghijABCDEFGHIJ01"
+  gateway_policy  = file("policy.json")
+
+  alert_topic_arns = ["arn:aws:sns:us-east-1:123456789012:production-bedrock-critical"]
+}
+"""
+
+
+@needs_terraform
+@pytest.mark.slow
+def test_the_real_provider_plans_it_and_our_checks_find_only_what_is_meant(tmp_path, capsys) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(HOME, root / "gateway")
+    shutil.copy(MODULE / "versions.tf", root)
+    (root / "main.tf").write_text(ROOT)
+    (root / "policy.json").write_text(
+        json.dumps(gateway(Place("production", "us-east-1", "123456789012"), policy()))
+    )
+    terraform = Terraform(root, tmp_path / "home")
+    with aws_server() as aws:
+        terraform.environment |= aws.environment
+        assert terraform.run("init", "-input=false").code == 0
+        path = tmp_path / "plan.json"
+        path.write_text(json.dumps(terraform.plan()))
+    main(["deploy", "check", str(path), "--format", "json"])
+    rows = json.loads(capsys.readouterr().out)["findings"]
+    assert {each["check"] for each in rows if each["verdict"] == "FAIL"} == BY_DESIGN
+    assert len([each for each in rows if each["verdict"] == "PASS"]) > 50

@@ -1,7 +1,7 @@
 # The load balancer's access logs: who called when, no bodies. Load balancers write with S3's own key only, so this bucket has that.
 
 locals {
-  access_logs = "${local.name}-access-${local.account}-${local.region}"
+  access_logs = "${local.prefix}-access-${local.account}-${local.region}" # 63 characters at most
 }
 
 resource "aws_s3_bucket" "access_logs" {
@@ -100,6 +100,24 @@ data "aws_iam_policy_document" "access_logs" {
       test     = "Bool"
       variable = "aws:SecureTransport"
       values   = ["false"]
+    }
+  }
+
+  statement {
+    sid       = "OnlyByTls12"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = ["arn:${local.partition}:s3:::${local.access_logs}", "arn:${local.partition}:s3:::${local.access_logs}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "NumericLessThan"
+      variable = "s3:TlsVersion"
+      values   = ["1.2"]
     }
   }
 }

@@ -30,7 +30,7 @@ resource "aws_rds_cluster" "this" {
   engine_mode                         = "provisioned"
   engine_version                      = var.database_version
   database_name                       = "keepstone"
-  master_username                     = "administrator"
+  master_username                     = "keepstone_admin"
   manage_master_user_password         = true
   master_user_secret_kms_key_id       = aws_kms_key.this.arn
   iam_database_authentication_enabled = true

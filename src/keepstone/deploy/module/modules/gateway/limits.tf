@@ -24,7 +24,7 @@ resource "aws_elasticache_user" "gateway" {
   user_id       = local.name
   user_name     = "keepstone"
   engine        = "valkey"
-  access_string = "on ~keepstone:* -@all +@connection +@hash +@sortedset +evalsha +script|load +get +set +del +time +pexpire"
+  access_string = "on ~keepstone:* -@all +select +ping +@hash +@sortedset +evalsha +script|load +get +set +del +time +pexpire"
   tags          = local.tags
 
   authentication_mode {

@@ -31,7 +31,7 @@ resource "aws_ecs_service" "machine" {
   task_definition                    = each.value
   desired_count                      = var.running ? 1 : 0
   launch_type                        = "FARGATE"
-  platform_version                   = "1.4.0"
+  platform_version                   = "LATEST"
   deployment_minimum_healthy_percent = 0
   deployment_maximum_percent         = 100
   health_check_grace_period_seconds  = 300 # a long ledger is checked at its start
