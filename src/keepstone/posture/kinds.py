@@ -52,7 +52,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.API_KEY: "service expires_in_days",
         Kind.ATTACHMENT: "policy to",
         Kind.BUCKET: "public_access algorithm key versioning ownership policy expires",
-        Kind.BUDGET: "services notifications",
+        Kind.BUDGET: "notifications",
         Kind.COLLECTION_POLICY: "type aws_owned_key public",
         Kind.COMPOSITE_ALARM: "actions enabled",
         Kind.CUSTOM_MODEL: "subnets security_groups key role validators",

@@ -168,7 +168,7 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
             "expires": True,
         },
     ),
-    "budget": (Kind.BUDGET, {"services": ("Amazon Bedrock",), "notifications": (True, True)}),
+    "budget": (Kind.BUDGET, {"notifications": (True, True)}),
     "collection_key": (
         Kind.COLLECTION_POLICY,
         {"type": "encryption", "aws_owned_key": False, "public": False},

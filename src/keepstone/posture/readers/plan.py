@@ -16,10 +16,11 @@ _UNSET = Unknown("left to AWS, known after apply", unset=True)
 
 def read_plan(plan: Mapping[str, Any], provenance: Provenance) -> Snapshot:
     """Return the resources of a plan as they will be; what is destroyed is not among them."""
-    return assembled(World(_raws(plan)), provenance)
+    return assembled(World(read_raws(plan)), provenance)
 
 
-def _raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
+def read_raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
+    """Yield the resources of a plan as Terraform tells them, with what is unknown in its place."""
     changes = [each for each in plan.get("resource_changes") or () if not _gone(each)]
     references = References(plan.get("configuration") or {}, (each["address"] for each in changes))
     for each in changes:

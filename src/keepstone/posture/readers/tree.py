@@ -55,6 +55,12 @@ def given(tree: Value, path: str) -> Value:
     return None if isinstance(found, Unknown) and found.unset else found
 
 
+def defaulted(tree: Value, path: str, default: Value) -> Value:
+    """Return what stands at a path, `default` for nothing."""
+    found = pick(tree, path)
+    return default if found is None else found
+
+
 def rows(tree: Value, path: str) -> Value:
     """Return the blocks at a path: a tuple, empty for none, or `Unknown`."""
     found = pick(tree, path)

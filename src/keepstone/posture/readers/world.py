@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keepstone.posture import documents
-from keepstone.posture.readers.tree import pick, rows
+from keepstone.posture.readers.tree import defaulted, pick, rows
 from keepstone.posture.values import Unknown, Value
 
 _NAMES = ("id", "arn", "name", "bucket", "key_id", "alarm_name", "guardrail_arn", "guardrail_id", "agent_id")
@@ -91,21 +91,23 @@ def _drafted(values: Mapping[str, Value]) -> Value:
 
 
 def _statement(block: Value) -> documents.Statement:
-    effect = pick(block, "effect")
+    sid = pick(block, "sid")
+    conditions = rows(block, "condition")
     return documents.Statement(
-        sid=str(pick(block, "sid") or ""),
-        effect="Allow" if effect is None else effect,
+        sid=sid if isinstance(sid, str) else "",
+        effect=defaulted(block, "effect", default="Allow"),
         actions=rows(block, "actions"),
         not_actions=rows(block, "not_actions"),
         resources=rows(block, "resources"),
         not_resources=rows(block, "not_resources"),
         principals=_pairs(rows(block, "principals")),
         not_principals=_pairs(rows(block, "not_principals")),
-        conditions=tuple(
-            documents.Condition(pick(each, "test"), pick(each, "variable"), rows(each, "values"))
-            for each in rows(block, "condition")
-        ),
+        conditions=conditions if isinstance(conditions, Unknown) else tuple(map(_condition, conditions)),
     )
+
+
+def _condition(block: Value) -> documents.Condition:
+    return documents.Condition(pick(block, "test"), pick(block, "variable"), rows(block, "values"))
 
 
 def _pairs(blocks: Value) -> Value:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from keepstone.posture.kinds import Kind
-from keepstone.posture.readers.tree import count, given, pick, rows
+from keepstone.posture.readers.tree import count, defaulted, given, pick, rows
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
@@ -20,14 +20,13 @@ def _alarm(raw: Raw, _: World) -> Iterator[Resource]:
     else:
         nested = [pick(each, "metric") for each in queries]
         metrics = tuple(_metric(each) for each in (tree, *nested) if pick(each, "metric_name") is not None)
-    enabled = pick(tree, "actions_enabled")
     yield Resource(
         Kind.ALARM,
         raw.address,
         {
             "metrics": metrics,
             "actions": given(tree, "alarm_actions"),
-            "enabled": True if enabled is None else enabled,
+            "enabled": defaulted(tree, "actions_enabled", default=True),
         },
         raw.names(),
     )
@@ -45,11 +44,13 @@ def _metric(tree: Value) -> Value:
 
 
 def _composite(raw: Raw, _: World) -> Iterator[Resource]:
-    enabled = pick(raw.values, "actions_enabled")
     yield Resource(
         Kind.COMPOSITE_ALARM,
         raw.address,
-        {"actions": given(raw.values, "alarm_actions"), "enabled": True if enabled is None else enabled},
+        {
+            "actions": given(raw.values, "alarm_actions"),
+            "enabled": defaulted(raw.values, "actions_enabled", default=True),
+        },
         raw.names(),
     )
 
@@ -113,16 +114,10 @@ def _texts(pattern: Value, *path: str) -> Value:
 
 def _budget(raw: Raw, _: World) -> Iterator[Resource]:
     notes = rows(raw.values, "notification")
-    filters = rows(raw.values, "cost_filter")
     yield Resource(
         Kind.BUDGET,
         raw.address,
         {
-            "services": filters
-            if isinstance(filters, Unknown)
-            else tuple(
-                value for each in filters if pick(each, "name") == "Service" for value in rows(each, "values")
-            ),
             "notifications": notes
             if isinstance(notes, Unknown)
             else tuple(

@@ -21,9 +21,11 @@ def _role(raw: Raw, world: World) -> Iterator[Resource]:
         raw.names(),
     )
     yield from _inline(raw, world)
-    for arn in _parts(given(raw.values, "managed_policy_arns")):
+    for number, arn in enumerate(_parts(given(raw.values, "managed_policy_arns"))):
         yield Resource(
-            Kind.ATTACHMENT, f"{raw.address} (managed)", {"policy": arn, "to": pick(raw.values, "name")}
+            Kind.ATTACHMENT,
+            f"{raw.address}.managed_policy_arns[{number}]",
+            {"policy": arn, "to": pick(raw.values, "name")},
         )
 
 

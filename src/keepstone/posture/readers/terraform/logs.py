@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
-from keepstone.posture.readers.tree import given, pick, rows
+from keepstone.posture.readers.tree import defaulted, given, pick, rows
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Resource
-from keepstone.posture.values import Unknown, Value
+from keepstone.posture.values import NotKnown, Unknown, Value, known, some
 
 
 def _log_group(raw: Raw, world: World) -> Iterator[Resource]:
@@ -43,15 +43,14 @@ def _log_policy(raw: Raw, world: World) -> Iterator[Resource]:
 
 def _trail(raw: Raw, _: World) -> Iterator[Resource]:
     tree = raw.values
-    logging = pick(tree, "enable_logging")
     management, types = _selected(rows(tree, "advanced_event_selector"), rows(tree, "event_selector"))
     yield Resource(
         Kind.TRAIL,
         raw.address,
         {
-            "logging": True if logging is None else logging,
-            "multi_region": pick(tree, "is_multi_region_trail") or False,
-            "validated": pick(tree, "enable_log_file_validation") or False,
+            "logging": defaulted(tree, "enable_logging", default=True),
+            "multi_region": defaulted(tree, "is_multi_region_trail", default=False),
+            "validated": defaulted(tree, "enable_log_file_validation", default=False),
             "key": given(tree, "kms_key_id"),
             "log_group": given(tree, "cloud_watch_logs_group_arn"),
             "management": management,
@@ -63,21 +62,36 @@ def _trail(raw: Raw, _: World) -> Iterator[Resource]:
 
 def _selected(advanced: Value, simple: Value) -> tuple[Value, Value]:
     """Return whether management events are recorded, and of which resource types the data events are."""
-    for each in (advanced, simple):
-        if isinstance(each, Unknown):
-            return each, each
-    if not advanced and not simple:
-        return True, ()
-    management = any(each.get("include_management_events") is not False for each in simple)
-    types = [
-        name for each in simple for block in rows(each, "data_resource") for name in (pick(block, "type"),)
-    ]
-    for each in advanced:
-        fields = {pick(block, "field"): rows(block, "equals") for block in rows(each, "field_selector")}
-        if "Management" in fields.get("eventCategory", ()):
-            management = True
-        types += fields.get("resources.type", ())
-    return management, tuple(types)
+    management: Value
+    try:
+        if not advanced and not simple:
+            return True, ()
+        management = some(simple, _manages) or some(
+            advanced, lambda each: "Management" in _field(each, "eventCategory")
+        )
+    except NotKnown as error:
+        management = Unknown(str(error))
+    return management, _data_types(advanced, simple)
+
+
+def _manages(selector: Value) -> bool:
+    return known(pick(selector, "include_management_events")) is not False
+
+
+def _field(selector: Value, name: str) -> Value:
+    """Return what a field of an advanced selector has to equal."""
+    for block in rows(selector, "field_selector"):
+        if pick(block, "field") == name:
+            return rows(block, "equals")
+    return ()
+
+
+def _data_types(advanced: Value, simple: Value) -> Value:
+    try:
+        found = [pick(block, "type") for each in simple for block in rows(each, "data_resource")]
+        return (*found, *(name for each in advanced for name in _field(each, "resources.type")))
+    except NotKnown as error:
+        return Unknown(str(error))
 
 
 def _flow_log(raw: Raw, _: World) -> Iterator[Resource]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
-from keepstone.posture.readers.tree import given, pick, rows
+from keepstone.posture.readers.tree import defaulted, given, pick, rows
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
@@ -55,13 +55,12 @@ def _expires(lifecycle: Value) -> Value:
 
 def _key(raw: Raw, world: World) -> Iterator[Resource]:
     elsewhere = world.satellite("aws_kms_key_policy", "key_id", raw)
-    enabled = pick(raw.values, "is_enabled")
     yield Resource(
         Kind.KEY,
         raw.address,
         {
             "rotated": pick(raw.values, "enable_key_rotation"),
-            "enabled": True if enabled is None else enabled,
+            "enabled": defaulted(raw.values, "is_enabled", default=True),
             "deletion_days": pick(raw.values, "deletion_window_in_days"),
             "policy": world.policy({"policy": given(raw.values, "policy")})
             if elsewhere is None
