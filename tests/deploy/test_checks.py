@@ -47,10 +47,7 @@ def plans(tmp_path_factory) -> dict[str, Path]:
     roots = {"least": f"{NETWORK}", "full": f"{NETWORK}{BY_USERS}"}
     for name, arguments in roots.items():
         (folder / name).mkdir()
-        body = (
-            f'module "bedrock" {{\n  source      = "./module"\n  environment = "production"\n{arguments}}}\n'
-        )
-        (folder / name / "main.tf").write_text(body)
+        (folder / name / "main.tf").write_text(module(arguments))
         shutil.copytree(MODULE, folder / name / "module")
     shutil.copytree(HERE / "examples" / "agents", folder / "agents")
     (folder / "quick_start").mkdir()
@@ -61,6 +58,32 @@ def plans(tmp_path_factory) -> dict[str, Path]:
             name: planned(folder / name, folder, aws.environment)
             for name in (*roots, "agents", "quick_start")
         }
+
+
+def test_after_apply_all_can_be_told(tmp_path, capsys):
+    """The state of our module, applied to the test AWS by the real provider, leaves nothing open."""
+    root = tmp_path / "root"
+    shutil.copytree(MODULE, root / "module")
+    shutil.copy(MODULE / "versions.tf", root)
+    terraform = Terraform(root, tmp_path / "home")
+    with aws_server() as aws:
+        terraform.environment |= aws.environment
+        vpc, subnets = aws.network()
+        network = f'  vpc_id     = "{vpc}"\n  subnet_ids = {json.dumps(subnets)}\n'
+        (root / "main.tf").write_text(module(network + BY_USERS))
+        for command in (["init"], ["apply", "-auto-approve"]):
+            done = terraform.run(*command, "-input=false")
+            assert done.code == 0, done.output
+    path = tmp_path / "state.json"
+    path.write_text(terraform.run("show", "-json").output)
+    status, found, rows = findings(path, capsys)
+    assert status == 0
+    assert found.keys() == {"PASS", "NOT_APPLICABLE"}, [each for each in rows if each["verdict"] == "FAIL"]
+    assert len(found["PASS"]) > 60
+
+
+def module(arguments: str) -> str:
+    return f'module "bedrock" {{\n  source      = "./module"\n  environment = "production"\n{arguments}}}\n'
 
 
 def planned(root: Path, folder: Path, environment: dict[str, str]) -> Path:
@@ -81,6 +104,29 @@ def findings(path: Path, capsys) -> tuple[int, dict[str, set[str]], list[dict]]:
     for each in report["findings"]:
         found.setdefault(each["verdict"], set()).add(each["check"])
     return status, found, report["findings"]
+
+
+def test_deploy_plan_says_how_many_checks_fail(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--yes"]) == 0, capsys.readouterr().err
+    with aws_server() as aws:
+        settings = Terraform(tmp_path, tmp_path / "home").environment | aws.environment
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        vpc, subnets = aws.network()
+        with (tmp_path / "keepstone.yaml").open("a") as policy:
+            policy.write(
+                "\ndeployment:\n  environment: production\n  region: us-east-1\n"
+                f"  vpc_id: {vpc}\n  subnet_ids: {json.dumps(subnets)}\n"
+            )
+        assert main(["deploy", "init"]) == 0, capsys.readouterr().err
+        capsys.readouterr()
+        assert main(["deploy", "plan", "--format", "json"]) == 0, capsys.readouterr().err
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert checks["counts"]["PASS"] > 60
+    assert main(["deploy", "check", "deployment/plan.json", "--format", "json"]) == 1  # nobody is subscribed
+    report = json.loads(capsys.readouterr().out)
+    assert checks == {"counts": report["counts"], "failures": report["failures"]}
 
 
 def test_our_module_passes_our_own_checks(plans, capsys):

@@ -35,14 +35,9 @@ def check(ctx: click.Context, document: Path, everything: bool, output_format: s
     """
     from datetime import UTC, datetime
 
-    from keepstone.catalog.checks import check_texts
-    from keepstone.posture.engine import judged
-    from keepstone.posture.every import EVERY
-    from keepstone.posture.readers.terraform_document import read
-    from keepstone.posture.report import reported
+    from keepstone.deploy.verdicts import report_of
 
-    snapshot = read(document, datetime.now(UTC))
-    report = reported(snapshot, judged(snapshot, EVERY.values()), check_texts())
+    report = report_of(document, datetime.now(UTC))
     if output_format == "json":
         emit(report, "json")
     else:
