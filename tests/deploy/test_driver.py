@@ -57,9 +57,30 @@ class Place:
         return done.returncode, done.stdout, done.stderr
 
 
+ACTIONS = {
+    ("budgets", "CreateBudget"): "budgets:ModifyBudget",
+    ("budgets", "DeleteBudget"): "budgets:ModifyBudget",
+    ("budgets", "DescribeBudget"): "budgets:ViewBudget",
+    ("budgets", "DescribeNotificationsForBudget"): "budgets:ViewBudget",
+    ("budgets", "DescribeSubscribersForNotification"): "budgets:ViewBudget",
+    ("budgets", "CreateNotification"): "budgets:ModifyBudget",
+}
+"""What permits an operation, where it has another name."""
+
+
+def assert_allowed(place: Place, called: set[tuple[str, str]]) -> None:
+    """Every call that Terraform made is one that `iam-policy deployer` allows."""
+    status, printed, _ = place.deploy("iam-policy", "deployer")
+    assert status == 0
+    allowed = {each for one in json.loads(printed)["Statement"] for each in one["Action"]}
+    needed = {ACTIONS.get((service, name), f"{service}:{name}") for service, name in called}
+    assert sorted(needed - allowed) == []
+
+
 def test_the_way_of_a_deployment(tmp_path) -> None:
     with aws_server() as aws:
         place = Place(tmp_path, aws)
+        by_this_test = aws.called
         place.write("LOW")
         assert place.deploy("init")[0] == 0
         assert place.deploy("apply")[0] == 2  # nothing was planned yet
@@ -90,5 +111,6 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert place.deploy("destroy")[0] == 2  # without the environment's name
         assert place.deploy("destroy", "--yes-destroy", "production")[0] == 0
         assert aws.client("bedrock").list_guardrails()["guardrails"] == []
+        assert_allowed(place, aws.called - by_this_test - {("bedrock", "ListGuardrails")})
     entries = WholeReader(tmp_path / ".keepstone" / "ledger").entries()
     assert [json.loads(data)["event"] for _, data in entries] == ["deploy.apply_begun", "deploy.applied"]

@@ -77,6 +77,7 @@ class Front:
     def __init__(self, moto: Wsgi) -> None:
         self.bugs: list[str] = []
         self.after: dict[str, Callable[[], None]] = {}
+        self.called: set[tuple[str, str]] = set()
         self._moto = moto
         self._extensions: dict[tuple[type[Extension], str], Extension] = {}
 
@@ -90,6 +91,7 @@ class Front:
         environ["wsgi.input"] = io.BytesIO(body)
         if call is None:
             return self._moto(environ, start)
+        self.called.add((call.service, call.operation.name))
         response = self._answered(call)
         sent = (self._moto if response is None else response)(environ, start)
         self.after.pop(call.operation.name, _nothing)()

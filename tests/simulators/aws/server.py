@@ -82,6 +82,11 @@ class Aws:
                 ids.append(ec2.create_subnet(VpcId=made, **place)["Subnet"]["SubnetId"])
         return made, ids
 
+    @property
+    def called(self) -> set[tuple[str, str]]:
+        """Service and operation of every request so far, S3 and STS excepted."""
+        return set(self._front.called)
+
     def after(self, operation: str, then: Callable[[], None]) -> None:
         """Do something once, when an operation was carried out and before its caller hears of it."""
         self._front.after[operation] = then
