@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-faults unit laws check format bench docs clean fuzz test-redteam
+.PHONY: help setup demo test test-faults test-deploy unit laws check format bench docs clean fuzz test-redteam
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,10 +24,13 @@ demo: setup ## start a gateway, drive it with boto3, print what happened and why
 	$(BIN)/keepstone demo
 
 test: setup ## every test, with real clients
-	$(BIN)/pytest -n auto --dist loadfile -m "not faults"
+	$(BIN)/pytest -n auto --dist loadfile -m "not faults and not deploy_trial"
 
 test-faults: setup ## the long trials: killed workers, a cut network, ten thousand connections
 	$(BIN)/pytest -m faults
+
+test-deploy: setup ## the module for real: Terraform and the AWS provider against a test AWS (5 minutes)
+	$(BIN)/pytest tests/deploy -m deploy_trial -n 2 --dist loadfile
 
 unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
 	KEEPSTONE_QUICK=1 $(BIN)/pytest tests/unit -n auto -q -m "not slow"

@@ -19,17 +19,21 @@ from tests.simulators.aws.budgets import Budgets
 from tests.simulators.aws.conformance import faults
 from tests.simulators.aws.cost_anomalies import CostAnomalies
 from tests.simulators.aws.guardrails import Guardrails
+from tests.simulators.aws.invocation_logging import InvocationLogging
 from tests.simulators.aws.key_rotation import KeyRotation
 from tests.simulators.aws.log_protection import LogProtection
 from tests.simulators.aws.operations import Extension, NotOursError, Refused
+from tests.simulators.aws.trails import Trails
 
 EXTENSIONS: tuple[type[Extension], ...] = (
     Budgets,
     CompositeAlarms,
     CostAnomalies,
     Guardrails,
+    InvocationLogging,
     KeyRotation,
     LogProtection,
+    Trails,
 )
 _OWN = {
     (kind.service, name): (kind, method) for kind in EXTENSIONS for name, method in kind.operations().items()

@@ -5,7 +5,8 @@
         environment |= aws.environment
 
 moto keeps the state of most services; the extensions of this room answer what moto lacks: guardrails,
-composite alarms, data-protection policies of logs, budgets, anomaly monitors, the period of a key's rotation.
+composite alarms, data-protection policies of logs, budgets, anomaly monitors, the period of a key's rotation,
+the destinations of invocation logging, trails by ARN.
 
 What is true: the shape of every answer of the extensions is held against AWS's own service model, and so is
 every request to Bedrock, CloudWatch, Logs, IAM, KMS, EC2 and the rest (S3 and STS excepted), with choices,

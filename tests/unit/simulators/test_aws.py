@@ -247,8 +247,47 @@ def test_anomalies_are_watched_and_told(aws: Aws) -> None:
     assert ce.get_anomaly_monitors(MonitorArnList=[arn])["AnomalyMonitors"][0]["MonitorName"] == "costs"
     assert ce.list_tags_for_resource(ResourceArn=made["SubscriptionArn"])["ResourceTags"][0]["Key"] == "a"
     ce.delete_anomaly_subscription(SubscriptionArn=made["SubscriptionArn"])
+    assert (
+        ce.get_anomaly_subscriptions(SubscriptionArnList=[made["SubscriptionArn"]])["AnomalySubscriptions"]
+        == []
+    )
     ce.delete_anomaly_monitor(MonitorArn=arn)
     assert refusal(ce.get_anomaly_monitors, MonitorArnList=[arn]) == "UnknownMonitorException"
+
+
+def test_invocation_logging_needs_destinations_that_take_logs(aws: Aws) -> None:
+    bedrock, iam, s3 = aws.client("bedrock"), aws.client("iam"), aws.client("s3")
+    put = bedrock.put_model_invocation_logging_configuration
+    assert "loggingConfig" not in bedrock.get_model_invocation_logging_configuration()
+    assert refusal(put, loggingConfig={"textDataDeliveryEnabled": True}) == "ValidationException"
+    trust = '{"Version": "2012-10-17", "Statement": []}'
+    role = iam.create_role(RoleName="logging", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    s3.create_bucket(Bucket="calls")
+    aws.client("logs").create_log_group(logGroupName="calls")
+    stream = {"cloudWatchConfig": {"logGroupName": "calls", "roleArn": role}}
+    bucket = {"s3Config": {"bucketName": "calls"}}
+    assert refusal(put, loggingConfig=stream) == "ValidationException"
+    assert refusal(put, loggingConfig=bucket) == "ValidationException"
+    allowed = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::calls/*"}
+    statement = allowed | {"Principal": {"Service": "bedrock.amazonaws.com"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(Bucket="calls", Policy=document)
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName="logging", PolicyName="write", PolicyDocument=document)
+    put(loggingConfig=stream | bucket)
+    told = bedrock.get_model_invocation_logging_configuration()["loggingConfig"]
+    assert (told["s3Config"], told["audioDataDeliveryEnabled"]) == (bucket["s3Config"], True)
+    bedrock.delete_model_invocation_logging_configuration()
+    assert "loggingConfig" not in bedrock.get_model_invocation_logging_configuration()
+
+
+def test_a_trail_goes_by_its_arn(aws: Aws) -> None:
+    aws.client("s3").create_bucket(Bucket="trail")
+    cloudtrail = aws.client("cloudtrail")
+    arn = cloudtrail.create_trail(Name="trail", S3BucketName="trail", IsMultiRegionTrail=True)["TrailARN"]
+    cloudtrail.delete_trail(Name=arn)
+    assert cloudtrail.list_trails()["Trails"] == []
+    assert refusal(cloudtrail.delete_trail, Name=arn) == "TrailNotFoundException"
 
 
 def test_motos_requests_are_checked_too_and_its_tags_stay_its_own(aws: Aws) -> None:

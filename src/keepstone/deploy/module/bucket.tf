@@ -11,6 +11,9 @@ resource "aws_s3_bucket" "logs" {
   bucket              = local.bucket_name
   object_lock_enabled = var.enable_object_lock
   tags                = local.tags
+
+  # A bucket that holds logs is not destroyed; then the key that opens them must not be, either.
+  depends_on = [aws_kms_key.this]
 }
 
 resource "aws_s3_bucket_ownership_controls" "logs" {

@@ -33,6 +33,17 @@ variable "permissions_boundary_arn" {
   }
 }
 
+variable "access_role_policy_arns" {
+  description = "Policies of your own that the access role has besides the module's. Every other one is taken off it by an apply."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.access_role_policy_arns : can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/", arn))])
+    error_message = "`access_role_policy_arns` has an entry that is no ARN of a policy: expected such as `arn:aws:iam::123456789012:policy/ReadReports`."
+  }
+}
+
 variable "allowed_model_regions" {
   description = "Regions in which models may be invoked, destinations of inference profiles included."
   type        = list(string)
