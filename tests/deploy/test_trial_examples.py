@@ -15,14 +15,33 @@ from tests.deploy.tampering import ALL
 from tests.services.terraform import needs_terraform
 from tests.simulators.aws.server import Aws, aws_server
 
+from keepstone.catalog.iam_actions import iam_actions
+from keepstone.deploy.permissions import Place, deployer
+
 pytestmark = [needs_terraform, pytest.mark.deploy_trial]
 VPC, SUBNETS = "vpc-0123456789abcdef", ["snet-0123456789a", "snet-0123456789b"]
+OWN = {"ec2:CreateVpc", "ec2:CreateSubnet", "ec2:DescribeAvailabilityZones"}
+"""What the test itself asked, and Terraform does not."""
 
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
     with aws_server() as server:
         yield server
+
+
+def permitted_by(aws: Aws) -> set[str]:
+    """The actions that `keepstone deploy iam-policy deployer` grants."""
+    document = deployer(Place("production", aws.region, aws.account), iam_actions())
+    return {each for statement in document["Statement"] for each in statement["Action"]}
+
+
+def action(operation: str) -> str:
+    """The IAM action of an operation: Budgets has two for most of its own."""
+    service, name = operation.split(":")
+    if service == "budgets" and "Tag" not in name:
+        return f"budgets:{'View' if name.startswith('Describe') else 'Modify'}Budget"
+    return operation
 
 
 def example(name: str) -> str:
@@ -59,6 +78,9 @@ def test_the_sources_examples_are_built_one_after_the_other(aws: Aws, tmp_path: 
     done = root.apply()
     assert done.code == 0, done.output
     assert root.changes() == {}
+    done = root.destroy()
+    assert done.code == 0, done.output
+    assert permitted_by(aws) >= {action(each) for each in aws.asked - OWN}
 
 
 def test_an_apply_that_is_killed_is_gone_on_from(aws: Aws, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.model import OperationNotFoundError
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
@@ -126,11 +127,17 @@ class Front:
 
 
 def _call(request: Request, service: str, region: str) -> _Call | None:
+    model = get_service_model(service)
+    target = request.headers.get("X-Amz-Target", "")
+    labels: dict[str, Any] = {}
     try:
-        operation, labels = get_service_router(service).match(request)
-    except NotFound:
+        if target:  # SDKs differ in what stands before the operation's name
+            operation = model.operation_model(target.rpartition(".")[2])
+        else:
+            operation, labels = get_service_router(service).match(request)
+    except (NotFound, OperationNotFoundError):
         return None
-    protocol = determine_request_protocol(get_service_model(service), request.content_type)
+    protocol = determine_request_protocol(model, request.content_type)
     asked = PROTOCOL_PARSERS[protocol](operation).parse(
         {
             "method": request.method,

@@ -55,6 +55,11 @@ resource "aws_cloudwatch_metric_alarm" "threshold" {
   alarm_actions       = [aws_sns_topic.alerts[each.value.topic].arn]
   ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts[each.value.topic].arn] : []
   tags                = local.tags
+
+  # CloudWatch deletes no alarm that a health alarm names: so the health alarms let go of it first.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "anomaly" {

@@ -94,6 +94,11 @@ resource "aws_cloudwatch_metric_alarm" "training" {
   alarm_actions       = [aws_sns_topic.alerts["critical"].arn]
   ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["critical"].arn] : []
   tags                = local.tags
+
+  # As for the other alarms that a health alarm names.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_cloudwatch_event_rule" "key" {
