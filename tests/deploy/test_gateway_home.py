@@ -64,6 +64,7 @@ def test_its_environment_is_what_the_gateway_reads() -> None:
     named = set(re.findall(r"^ +(KEEPSTONE_\w+) +=", task, re.MULTILINE))
     values = {
         "KEEPSTONE_DRAIN": "20",
+        "KEEPSTONE_FIRST_KEY": "off",
         "KEEPSTONE_KEEP_ALIVE": "615",
         "KEEPSTONE_PORT": "8443",
         "KEEPSTONE_WORKERS": "2",

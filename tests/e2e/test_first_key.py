@@ -55,6 +55,17 @@ def test_a_start_that_fails_leaves_no_key_behind(tmp_path: Path) -> None:
         gateway.close()
 
 
+def test_no_key_is_made_where_it_is_switched_off(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path, default_document(), extra={"KEEPSTONE_FIRST_KEY": "off"})
+    gateway.first_key = "none is printed"
+    try:
+        gateway.start()
+        assert states(gateway) == []
+        assert key_events(gateway) == []
+    finally:
+        gateway.close()
+
+
 CONVERSE = b'{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}'
 
 

@@ -45,10 +45,11 @@ def apply(
         raise UsageError("there is no plan of the input as it is now", hint=hint)
     if accepted and reason is None:
         raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
+    terraform = Terraform(folder, talk)
+    workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
     _require_checks(folder, accepted)
     told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
     _record("deploy.apply_begun", workspace, told)
-    terraform = Terraform(folder, talk)
     for each in terraform.apply(PLAN):
         talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
     _record("deploy.applied", workspace, {"by": by})

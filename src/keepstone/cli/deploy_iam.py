@@ -8,7 +8,14 @@ from keepstone.cli.deploy_options import loaded
 from keepstone.cli.output import talk
 
 _ROLES = ("deployer", "gateway", "scp")
+_DIGITS = 12
 _PERSONAS = ("data-scientist", "ml-engineer", "application", "auditor", "security-operator", "billing")
+
+
+def _numbered(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value != "*" and not (value.isascii() and value.isdecimal() and len(value) == _DIGITS):
+        raise click.BadParameter(f"`{value[:32]}` is no account, expected {_DIGITS} digits")
+    return value
 
 
 @click.command(
@@ -20,7 +27,13 @@ Examples:
   keepstone deploy iam-policy scp""",
 )
 @click.argument("who", type=click.Choice([*_ROLES, *_PERSONAS]))
-@click.option("--account", default="*", show_default=True, help="The account's number, where ARNs hold it.")
+@click.option(
+    "--account",
+    default="*",
+    show_default=True,
+    callback=_numbered,
+    help="The account's number, where ARNs hold it.",
+)
 def iam_policy(*, who: str, account: str) -> None:
     """Print an IAM policy: what the deployer, the gateway or a persona needs, or what nobody may do (`scp`).
 

@@ -36,6 +36,7 @@ def variables(*, part: str, output_format: str) -> None:
     Each can be set under `deployment.variables` in the policy.
     """
     from keepstone.catalog.terraform_module import terraform_module
+    from keepstone.core.errors import UsageError
 
     rows = [
         {
@@ -47,4 +48,8 @@ def variables(*, part: str, output_format: str) -> None:
         for name, each in terraform_module().variables.items()
         if part in name
     ]
+    if not rows:
+        raise UsageError(
+            f"no variable has `{part}` in its name", hint="`keepstone deploy variables` lists all"
+        )
     emit(rows, output_format, fit=("type", "default", "meaning"))

@@ -54,7 +54,7 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     if output_format == "json":
         emit({"drift": bool(rows), "changes": rows}, "json")
     elif rows:
-        emit(rows, fit=("resource", "attributes", "checks", "who"))
+        emit(rows, fit=("attributes", "checks"))
     else:
         click.echo("no drift: what is deployed is what the policy asks for")
     ctx.exit(_FINDINGS if summary.changes else 0)

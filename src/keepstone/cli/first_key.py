@@ -41,11 +41,12 @@ async def first_key(
 ) -> FirstKey | None:
     """Create a key with the policy's first role if there is no key yet, and return it when it is on record.
 
+    Where the settings say that none is to be made, nothing is done.
     `push` lets the gateway record what lies ready. Raise `LedgerError` when it cannot: the key is revoked.
     """
     from keepstone.ledger.notices import leave
 
-    made = await asyncio.to_thread(_made, settings, policy)
+    made = await asyncio.to_thread(_made, settings, policy) if settings.first_key else None
     if made is None:
         return None
     try:

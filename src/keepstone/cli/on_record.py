@@ -83,7 +83,7 @@ def made_key(home: Path) -> "tuple[Settings, LedgerKey]":
     except OSError as error:
         reason = (error.strerror or "failed").lower()
         raise UsageError(
-            f"`{home}` cannot be used: {reason}", hint="`--home` names another folder"
+            f"`{home}` cannot be used: {reason}", hint="`--home` or KEEPSTONE_HOME names another folder"
         ) from error
 
 

@@ -118,6 +118,7 @@ def up(
         keep_alive=base.keep_alive if keep_alive is None else keep_alive,
         database_url=database or base.database_url,
         rates=base.rates,
+        first_key=base.first_key,
     )
     if not settings.policy.exists() and policy_file is None:
         _write(settings.policy, default_document())
@@ -203,7 +204,7 @@ def _print_exports(url: str, first: "FirstKey | None", tls: "TlsFiles | None") -
 def _talk_ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
     """Tell the person at the terminal what has begun."""
     if first is None:
-        talk("keys exist already and are not shown again; `keepstone keys create` makes another")
+        talk("keys are not shown again, if there are any; `keepstone keys create` makes one")
     if not os.environ.get("AWS_DEFAULT_REGION") and not os.environ.get("AWS_REGION"):
         talk("SDKs want a region, whatever it is: export AWS_DEFAULT_REGION=us-east-1")
     if repaired:

@@ -22,6 +22,9 @@ class Settings:
     workers: int = 1  # KEEPSTONE_WORKERS
     drain: float = 0.0  # KEEPSTONE_DRAIN: seconds between a signal to stop and the first refusal
     keep_alive: float = 5.0  # KEEPSTONE_KEEP_ALIVE: seconds that an idle connection stays open
+    first_key: bool = (
+        True  # KEEPSTONE_FIRST_KEY: `on`, or `off` where what is printed is kept, as in containers
+    )
     telemetry: bool = False  # OTEL_EXPORTER_OTLP_ENDPOINT and its like: a collector is named
     worker: int = 0  # which of several workers this is
     shard: str = "main"  # the log that this process writes; the parent of several workers says which
@@ -70,6 +73,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         workers=int(_number(environ, "KEEPSTONE_WORKERS", default.workers, 1, MAX_WORKERS)),
         drain=_number(environ, "KEEPSTONE_DRAIN", default.drain, 0, MAX_DRAIN_S),
         keep_alive=_number(environ, "KEEPSTONE_KEEP_ALIVE", default.keep_alive, 1, MAX_KEEP_ALIVE_S),
+        first_key=_switch(environ, "KEEPSTONE_FIRST_KEY", default.first_key),
         home=Path(environ.get("KEEPSTONE_HOME", default.home)),
         policy=Path(environ.get("KEEPSTONE_POLICY", default.policy)),
         environment=environ.get("KEEPSTONE_ENV", default.environment),
@@ -85,6 +89,13 @@ def _collector_named(environ: Mapping[str, str]) -> bool:
     names = ("", "_TRACES", "_METRICS")
     named = any(environ.get(f"OTEL_EXPORTER_OTLP{name}_ENDPOINT") for name in names)
     return named and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
+
+
+def _switch(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    raw = environ.get(name, "on" if default else "off")
+    if raw not in ("on", "off"):
+        raise UsageError(f"{name} is `{raw[:16]}`, expected `on` or `off`")
+    return raw == "on"
 
 
 def _number(environ: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from keepstone.catalog.terraform_module import terraform_module
 from keepstone.deploy.inputs import RETENTION_DAYS
 
 _RANGES = ("management_allowed_cidrs", "runtime_allowed_cidrs")
@@ -27,6 +28,22 @@ _DEFAULT_RANGES = {
     "management_allowed_cidrs": ["10.20.0.0/16"],
     "runtime_allowed_cidrs": ["10.30.0.0/16", "10.40.0.0/16"],
     "vpc_cidr": "10.0.0.0/16",
+}
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "list": (list, tuple),
+    "map": (dict,),
+    "number": (int, float),
+    "object": (dict,),
+    "string": (str,),
+}
+_WORDS = {
+    "bool": "`true` or `false`",
+    "list": "list",
+    "map": "map",
+    "number": "number",
+    "object": "map",
+    "string": "text",
 }
 Values = Mapping[str, Any]
 Network = IPv4Network | IPv6Network
@@ -54,8 +71,22 @@ class Notice:
 def notices_of(values: Values) -> tuple[Notice, ...]:
     """Return every notice about the input, the worst first."""
     order = list(Weight)
-    found = [each for look in _LOOKS for each in look(values)]
+    found = list(_types(values))  # values of a wrong kind say nothing else
+    if not found:
+        found = [each for look in _LOOKS for each in look(values)]
     return tuple(sorted(found, key=lambda each: (order.index(each.weight), each.variable)))
+
+
+def _types(values: Values) -> Iterator[Notice]:
+    """Look whether each value is of its variable's kind; what is inside of it is Terraform's to judge."""
+    for name, variable in terraform_module().variables.items():
+        value = values.get(name)
+        head = variable.type.partition("(")[0]
+        if value is not None and not isinstance(value, _KINDS[head]):
+            why = f"expected a {_WORDS[head]}"
+            yield Notice(Weight.ERROR, name, f"`{value!r:.60}`", "nothing is built", why)
+        elif head == "number" and isinstance(value, bool):
+            yield Notice(Weight.ERROR, name, f"`{value}`", "nothing is built", "expected a number")
 
 
 def _cidrs(values: Values) -> Iterator[Notice]:

@@ -46,6 +46,7 @@ _HINTS = (
 )
 _PROGRESS = frozenset({"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"})
 _MODULE = "module.bedrock_solution."
+_USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
 Told = Callable[[str], None]
 
 
@@ -168,16 +169,29 @@ def _started(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[
         errors="replace",
         start_new_session=True,
     ) as process:
+        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             yield process
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait()
+                _let_end(process)
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Be told to end as Ctrl-C tells it, so that Terraform is not left behind."""
+    raise KeyboardInterrupt
+
+
+def _let_end(process: subprocess.Popen[str]) -> None:
+    """Interrupt Terraform once and wait while it finishes what it has begun; a second word would break it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _refused(command: str, errors: Sequence[Diagnostic]) -> DeployError:
@@ -188,7 +202,8 @@ def _refused(command: str, errors: Sequence[Diagnostic]) -> DeployError:
     text = f"{worst.summary}{about}: {detail}" if detail else f"{worst.summary}{about}"
     whole = " ".join(f"{each.summary} {each.detail}" for each in errors).lower()
     hint = next(
-        (hint for sign, hint in _HINTS if sign in whole), "nothing that Terraform did not name was changed"
+        (hint for sign, hint in _HINTS if sign in whole),
+        "mend it, then `keepstone deploy plan` and `apply` go on from what there is",
     )
     return DeployError(
         f"terraform {command}: {text[:1000].rstrip('.')}{more}", hint=hint, code="deploy.terraform"

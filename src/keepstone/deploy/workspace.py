@@ -23,6 +23,7 @@ MARK = "keepstone.json"
 PLAN = "plan.tfplan"
 PLAN_JSON = "plan.json"
 _NOTHING = {"format_version": "1.0", "terraform_version": "", "values": {"root_module": {}}}
+_DAMAGED = "delete that file and run `keepstone deploy init`: the state and your own files stay as they are"
 _HEAD = "# Written by `keepstone deploy`; your own resources go into files of their own beside it.\n\n"
 
 
@@ -39,7 +40,7 @@ class Workspace:
 
     def write(self, place: Deployment, inputs: tuple[Input, ...], policy_hash: str) -> None:
         """Write root, input and module; raise `DeployError` where something else lies already."""
-        if not self.exists and self.folder.is_dir() and any(self.folder.iterdir()):
+        if not self.exists and not self._is_ours() and self.folder.is_dir() and any(self.folder.iterdir()):
             hint = "name an empty folder with `--dir`, or one that `keepstone deploy init` wrote"
             raise DeployError(f"`{self.folder}` holds files that are not ours", hint=hint)
         try:
@@ -59,11 +60,13 @@ class Workspace:
         """Return what `init` noted; raise `DeployError` when this is no deployment's folder."""
         try:
             noted = json.loads((self.folder / MARK).read_text())
-        except (OSError, ValueError) as error:
+        except OSError as error:
             hint = "`keepstone deploy init` makes one; `--dir` names another"
             raise DeployError(f"`{self.folder}` is no folder of a deployment", hint=hint) from error
-        if not isinstance(noted, dict):
-            raise DeployError(f"`{self.folder / MARK}` is not what `keepstone deploy init` wrote")
+        except ValueError as error:
+            raise DeployError(f"`{self.folder / MARK}` is damaged", hint=_DAMAGED) from error
+        if not isinstance(noted, dict) or not isinstance(noted.get("policy"), str):
+            raise DeployError(f"`{self.folder / MARK}` is damaged", hint=_DAMAGED)
         return noted
 
     def digest(self) -> str:
@@ -85,6 +88,13 @@ class Workspace:
         noted = self.require()
         path = self.folder / PLAN
         return path.is_file() and noted.get("planned") == self.digest() and noted.get("plan") == _digest(path)
+
+    def _is_ours(self) -> bool:
+        """Say whether Keepstone's own root lies here, though its mark is gone."""
+        try:
+            return (self.folder / "main.tf").read_text().startswith(_HEAD)
+        except OSError:
+            return False
 
     def _mark(self, policy_hash: str) -> None:
         noted = self.require() if self.exists else {}

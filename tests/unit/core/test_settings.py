@@ -14,6 +14,13 @@ def test_the_address_of_the_shared_store_is_read_and_never_shown():
     assert from_environment({}).rates == ""
 
 
+def test_a_first_key_is_made_unless_it_is_switched_off():
+    assert from_environment({}).first_key
+    assert not from_environment({"KEEPSTONE_FIRST_KEY": "off"}).first_key
+    with pytest.raises(UsageError, match="`on` or `off`"):
+        from_environment({"KEEPSTONE_FIRST_KEY": "0"})
+
+
 def test_idle_connections_stay_open_as_long_as_a_load_balancer_in_front_needs():
     assert from_environment({}).keep_alive == 5
     assert from_environment({"KEEPSTONE_KEEP_ALIVE": "615"}).keep_alive == 615

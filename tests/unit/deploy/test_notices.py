@@ -57,6 +57,11 @@ def test_good_input_has_no_notice() -> None:
         ),
         ({"pii_entities_action": "ANONYMIZE"}, Weight.NOTE, "pii_entities_action", "secrets are blocked"),
         ({"s3_log_prefix": "a/b/"}, Weight.NOTE, "s3_log_prefix", "`a/b` is used"),
+        ({"log_retention_days": "lots"}, Weight.ERROR, "log_retention_days", "expected a number"),
+        ({"kms_deletion_window_days": True}, Weight.ERROR, "kms_deletion_window_days", "expected a number"),
+        ({"subnet_ids": "subnet-0a1b2c3d"}, Weight.ERROR, "subnet_ids", "expected a list"),
+        ({"tags": [1]}, Weight.ERROR, "tags", "expected a map"),
+        ({"enable_alerting": "yes"}, Weight.ERROR, "enable_alerting", "`true` or `false`"),
         ({"log_retention_days": 91}, Weight.ERROR, "log_retention_days", "next one is 120"),
         (
             {

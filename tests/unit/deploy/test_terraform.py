@@ -63,7 +63,7 @@ def test_progress_and_warnings(said) -> None:
         ("Error acquiring the state lock", "ID: 1", "force-unlock"),
         ("Saved plan is stale", "", "plan` again"),
         ("creating", "dial tcp: lookup kms: no such host", "network"),
-        ("something else", "", "nothing that Terraform did not name"),
+        ("something else", "", "go on from what there is"),
     ],
 )
 def test_an_error_has_a_hint(said, summary, detail, hint) -> None:

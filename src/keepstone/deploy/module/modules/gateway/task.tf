@@ -6,6 +6,7 @@ locals {
       {
         KEEPSTONE_DATABASE   = "postgresql://keepstone@${aws_rds_cluster.this.endpoint}:5432/keepstone?sslmode=verify-full&sslrootcert=/etc/keepstone/rds.pem"
         KEEPSTONE_DRAIN      = tostring(var.drain_seconds)
+        KEEPSTONE_FIRST_KEY  = "off" # what a task prints is kept in its log
         KEEPSTONE_HOME       = local.home
         KEEPSTONE_HOST       = "0.0.0.0"
         KEEPSTONE_KEEP_ALIVE = tostring(var.longest_silence_seconds + 15) # longer than the load balancer's, or it meets closed doors
