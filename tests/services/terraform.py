@@ -90,6 +90,6 @@ def missing() -> str:
     return ""
 
 
-# With KEEPSTONE_TERRAFORM=required nothing is skipped: what is missing fails the test.
-_REQUIRED = os.environ.get("KEEPSTONE_TERRAFORM") == "required"
+# With KEEPSTONE_TERRAFORM_TESTS=required nothing is skipped: what is missing fails the test.
+_REQUIRED = os.environ.get("KEEPSTONE_TERRAFORM_TESTS") == "required"
 needs_terraform = pytest.mark.skipif(bool(missing()) and not _REQUIRED, reason=missing())
