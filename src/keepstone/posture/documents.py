@@ -8,16 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from keepstone.posture.values import Unknown, Value, known, some
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One test of a statement: `StringEquals`, the key, the values that it is compared with."""
-
-    test: Value
-    key: Value
-    values: Value
+from keepstone.posture.binding import Condition, bound
+from keepstone.posture.values import Unknown, Value, every, known, some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +92,12 @@ def names(statement: Statement, action: str) -> bool:
     return some(statement.actions, lambda each: _fits(action, each))
 
 
-def _fits(action: str, pattern: Value) -> bool:
-    return fnmatchcase(action.lower(), known(pattern).lower())
+def _fits(text: str, pattern: Value) -> bool:
+    """Say whether a pattern of IAM fits: it knows `*` and `?` only, and here no case."""
+    return fnmatchcase(text.lower(), known(pattern).lower().replace("[", "[[]"))
+
+
+_FAR_APART = ("InvokeModel", "DeleteGuardrail", "PutUseCaseForModelAccess")
 
 
 def broad(statement: Statement, service: str) -> bool:
@@ -110,12 +106,30 @@ def broad(statement: Statement, service: str) -> bool:
         return False
     if statement.not_actions:
         return True
-    return some(statement.actions, lambda each: each in ("*", f"{service}:*"))
+    actions = [f"{service}:{name}" for name in _FAR_APART]
+    return some(statement.actions, lambda each: all(_fits(action, each) for action in actions))
 
 
-def anywhere(statement: Statement) -> bool:
-    """Say whether the statement is about every resource."""
-    return bool(statement.not_resources) or some(statement.resources, lambda each: each == "*")
+def anywhere(statement: Statement, *arns: str) -> bool:
+    """Say whether the statement is about every resource: `*`, or patterns that fit all of `arns`."""
+    return bool(statement.not_resources) or covers(statement, *(arns or ("*",)))
+
+
+def covers(statement: Statement, *arns: str) -> bool:
+    """Say whether the resources that the statement names fit all of `arns`."""
+    return every(arns, lambda arn: some(statement.resources, lambda each: _fits(arn, each)))
+
+
+def reaches_any(statement: Statement, arn: str) -> bool:
+    """Say whether the statement is about every resource like `arn`, be it of one account or region only."""
+    return bool(statement.not_resources) or some(statement.resources, lambda each: _is_like(arn, known(each)))
+
+
+def _is_like(arn: str, pattern: str) -> bool:
+    wanted, written = arn.split(":", 5), pattern.split(":", 5)
+    if len(written) < len(wanted):
+        return _fits(arn, pattern)
+    return _fits(wanted[2], written[2]) and _fits(wanted[5], written[5])
 
 
 def to_anybody(statement: Statement) -> bool:
@@ -131,17 +145,8 @@ def services(statement: Statement) -> tuple[str, ...]:
 
 
 def bound_by(statement: Statement, *keys: str) -> bool:
-    """Say whether a condition compares one of `keys`, in any case, with something but a bare wildcard."""
-    wanted = {key.lower() for key in keys}
-    return some(statement.conditions, lambda each: _binds(each, wanted))
-
-
-def _binds(condition: Condition, keys: set[str]) -> bool:
-    if known(condition.key).lower() not in keys or "not" in known(condition.test).lower():
-        return False
-    if known(condition.test).lower().endswith("ifexists") or known(condition.test) == "Null":
-        return False
-    return bool(condition.values) and not some(condition.values, lambda each: known(each).strip("*") == "")
+    """Say whether a condition binds the statement to values of one of `keys` that not everybody has."""
+    return bound(statement.conditions, *keys)
 
 
 _DEPUTY = (

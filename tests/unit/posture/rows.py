@@ -3,12 +3,15 @@
 from typing import Any, NamedTuple
 
 from tests.unit.posture.sound import (
+    ACCOUNT,
     ALERTS,
     BUCKET_POLICY,
     INVOKE,
+    PLAIN,
     ROLE,
     SERVICE,
     TOPIC_POLICY,
+    UNGUARDED,
     allow,
     document,
     entities,
@@ -31,7 +34,147 @@ ANYBODY = allow(Principal="*", Action="*", Resource="*")
 UNBOUND = allow(Principal=SERVICE, Action="*", Resource="*")
 EVERYTHING = allow(Action="bedrock:*", Resource="*")
 
+OWNER_TESTS = (
+    {"ForAllValues:StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}},
+    {"StringEqualsIfExists": {"aws:PrincipalAccount": ACCOUNT}},
+    {"StringLike": {"aws:PrincipalOrgID": "o-*"}},
+    {"StringLike": {"aws:PrincipalOrgID": ["o-abcdefghij", "?*"]}},
+    {"StringLike": {"aws:PrincipalAccount": "????????????"}},
+    {"StringLike": {"aws:SourceVpc": "vpc-*"}},
+    {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:*"}},
+    {"StringLike": {"aws:PrincipalArn": f"arn:aws:iam::*:{ACCOUNT}:*"}},
+    {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:*:*:*"}},
+)
+"""Conditions that bind nothing: true where the key is absent, or for values that anybody has."""
+DEPUTY_TESTS = (
+    {"StringLike": {"aws:SourceAccount": "?*"}},
+    {"StringLike": {"aws:SourceArn": "arn:aws:*"}},
+    {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"}},
+    {"ForAllValues:StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    {"ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:bedrock:*:{ACCOUNT}:*"}},
+)
+WEB = {"Federated": "arn:aws:iam::1:oidc-provider/token.actions.githubusercontent.com"}
+SUBJECT = "token.actions.githubusercontent.com:sub"
+
+
+def loose(check: str, address: str, name: str = "policy") -> tuple["Row", ...]:
+    """Rows of a check that asks of whom a document speaks: anybody, bound by what binds nothing."""
+    return tuple(
+        Row(
+            check,
+            address,
+            {name: document(allow(Principal="*", Action="*", Resource="*", Condition=test))},
+            name,
+        )
+        for test in OWNER_TESTS
+    )
+
+
+def lent(check: str, address: str, name: str = "policy") -> tuple["Row", ...]:
+    """Rows of a check against confused deputies: a service, bound by what binds nothing."""
+    return tuple(
+        Row(
+            check,
+            address,
+            {name: document(allow(Principal=SERVICE, Action="*", Resource="*", Condition=test))},
+            name,
+        )
+        for test in DEPUTY_TESTS
+    )
+
+
+def stated(check: str, action: str, *resources: str) -> tuple["Row", ...]:
+    """Rows of a check of what a policy allows of which resources."""
+    return tuple(
+        Row(check, "policy", {"policy": document(allow(Action=action, Resource=each))}, "policy")
+        for each in resources
+    )
+
+
+def let_in(*ranges: str) -> "Row":
+    return Row("KS-NET-001", "ingress", {"ranges": ranges}, "ranges")
+
+
 ROWS = (
+    *loose("KS-BKT-008", "bucket"),
+    *loose("KS-KEY-003", "key"),
+    *loose("KS-TOP-003", "topic"),
+    *loose("KS-VPE-003", "endpoint_bedrock"),
+    *loose("KS-IAM-010", "role", "trust"),
+    *lent("KS-BKT-009", "bucket"),
+    *lent("KS-KEY-004", "key"),
+    *lent("KS-TOP-004", "topic"),
+    *lent("KS-IAM-009", "role", "trust"),
+    *lent("KS-LOG-009", "log_policy"),
+    *(
+        Row(check, address, {"policy": document(allow(Action=action, Resource="*"))}, "policy")
+        for check, address in (("KS-IAM-001", "policy"), ("KS-VPE-002", "endpoint_bedrock"))
+        for action in ("Bedrock:*", "bedrock:**", "bedrock*", "*:*", "b*", "bedrock:?*")
+    ),
+    *stated("KS-IAM-002", "bedrock:InvokeModel", "**", "arn:*", "arn:aws:bedrock:*", "arn:aws:bedrock:*:*:*"),
+    *stated("KS-IAM-004", "iam:PassRole", "**", "arn:aws:iam::*:role/*", f"arn:aws:iam::{ACCOUNT}:*"),
+    Row(
+        "KS-IAM-004",
+        "policy",
+        {
+            "policy": document(
+                allow(
+                    Action="iam:PassRole",
+                    Resource="*",
+                    Condition={"StringLike": {"iam:PassedToService": "*.amazonaws.com"}},
+                )
+            )
+        },
+        "policy",
+    ),
+    *stated(
+        "KS-IAM-005", "kms:Decrypt", "**", "arn:*", "arn:aws:kms:*:*:key/*", f"arn:aws:kms:*:{ACCOUNT}:*"
+    ),
+    Row(
+        "KS-IAM-003",
+        "policy",
+        {
+            "policy": document(
+                INVOKE,
+                {
+                    **UNGUARDED,
+                    "Condition": {**UNGUARDED["Condition"], "StringEquals": {"aws:PrincipalTag/team": "no"}},
+                },
+            )
+        },
+        "policy",
+    ),
+    Row(
+        "KS-IAM-003",
+        "policy",
+        {"policy": document(INVOKE, {**UNGUARDED, "Resource": "arn:aws:bedrock:*::foundation-model/other"})},
+        "policy",
+    ),
+    *(
+        Row("KS-BKT-004", "bucket", {"policy": document({**BUCKET_POLICY[0], **change})}, "policy")
+        for change in (
+            {"Resource": "arn:aws:s3:::logs/x"},
+            {"Resource": "arn:aws:s3:::logs/prefix/*"},
+            {"Condition": {**PLAIN, "IpAddress": {"aws:SourceIp": "1.2.3.4/32"}}},
+        )
+    ),
+    *(
+        Row(
+            "KS-IAM-010",
+            "role",
+            {"trust": document(allow(Principal=WEB, Action="sts:AssumeRoleWithWebIdentity", **condition))},
+            "trust",
+        )
+        for condition in (
+            {},
+            {"Condition": {"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}}},
+            {"Condition": {"StringLike": {SUBJECT: "repo:*"}}},
+            {"Condition": {"StringEqualsIfExists": {SUBJECT: "repo:owner/name:ref:refs/heads/main"}}},
+        )
+    ),
+    *(let_in(each) for each in ("1.2.3.4/0", "0.0.0.0/00", "0::/0", "::1/0", "0:0:0:0:0:0:0:0/0", "::/1")),
+    let_in("0.0.0.0/1", "128.0.0.0/1"),
+    let_in("0.0.0.0/2", "64.0.0.0/2"),
     Row("KS-AGT-001", "agent", {"key": None}, "key"),
     Row("KS-AGT-001", "agent", {"key": "arn:aws:kms:us-east-1:1:alias/aws/bedrock"}, "key"),
     Row("KS-AGT-002", "agent", {"guardrail": None}, "guardrail"),
@@ -155,6 +298,13 @@ ROWS = (
     Row("KS-TRL-003", "trail", {"validated": False}, "validated"),
     Row("KS-TRL-004", "trail", {"log_group": None}, "log_group"),
     Row("KS-TRL-005", "trail", {"data_types": ("AWS::S3::Object",)}, "data_types"),
+    Row("KS-TRL-005", "trail", {"data_types": ("AWS::Bedrock::AgentAlias",)}, "data_types"),
+    Row(
+        "KS-LOG-009",
+        "log_policy",
+        {"policy": document(ANYBODY)},
+        "policy",
+    ),
     Row("KS-TRL-006", "trail", {"logging": False}, "logging"),
     Row("KS-VPE-001", "endpoint_bedrock-mantle", {"service": "sts"}, "service"),
     Row("KS-VPE-002", "endpoint_bedrock", {"policy": document(EVERYTHING)}, "policy"),

@@ -281,7 +281,11 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
             "key": KEY,
             "log_group": "arn",
             "management": True,
-            "data_types": ("AWS::Bedrock::AgentAlias",),
+            "data_types": (
+                "AWS::Bedrock::AgentAlias",
+                "AWS::Bedrock::KnowledgeBase",
+                "AWS::Bedrock::Guardrail",
+            ),
         },
     ),
 }

@@ -1,17 +1,19 @@
 """Access: what policies of IAM allow of Bedrock, who may take roles on, how roles are bounded."""
 
+from keepstone.posture.binding import Condition, names_a_subject
 from keepstone.posture.documents import (
-    Condition,
     Statement,
     allows,
     anywhere,
     bound_by,
     broad,
     confused,
+    covers,
     grants,
     names,
     offending,
     open_to_all,
+    reaches_any,
     services,
 )
 from keepstone.posture.kinds import Kind
@@ -22,6 +24,13 @@ from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, r
 
 _INVOKE = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 _FULL = ("AmazonBedrockFullAccess", "AdministratorAccess", "PowerUserAccess")
+_ANY_ROLE = "arn:aws:iam::000000000000:role/any"
+_ANY_KEY = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000000"
+_ANY_MODEL = (
+    "arn:aws:bedrock:us-east-1::foundation-model/any",
+    "arn:aws:bedrock:eu-west-1:000000000000:inference-profile/any",
+    "arn:aws:bedrock:us-west-2:000000000000:custom-model/any",
+)
 _BOUND = "bedrock:GuardrailIdentifier"
 _SUBSCRIBE = "aws-marketplace:Subscribe"
 
@@ -39,7 +48,7 @@ def policy_names_its_models(policy: Reading) -> Opinion:
     statements = policy["policy"]
     if not _invoking(policy):
         return not_applicable("it lets nobody invoke models")
-    found = offending(statements, lambda each: _invokes(each) and anywhere(each))
+    found = offending(statements, lambda each: _invokes(each) and anywhere(each, *_ANY_MODEL))
     return require(not found, f"`{found}` allows every model and profile, those you will make included")
 
 
@@ -75,8 +84,11 @@ def _asks(statement: Statement) -> bool:
 
 
 def _denies_without(statement: Statement) -> bool:
-    """Say whether calls without a guardrail, or with another one, are denied everywhere."""
-    if statement.effect != "Deny" or not anywhere(statement):
+    """Say whether calls without a guardrail, or with another one, are denied everywhere.
+
+    All conditions of a statement have to hold, so a further one would leave a way round.
+    """
+    if statement.effect != "Deny" or not covers(statement, *_ANY_MODEL) or len(statement.conditions) != 1:
         return False
     if not all(names(statement, action) for action in _INVOKE):
         return False
@@ -99,7 +111,7 @@ def roles_are_not_passed_at_will(policy: Reading) -> Opinion:
         policy["policy"],
         lambda each: (
             grants(each, "iam:PassRole")
-            and anywhere(each)
+            and reaches_any(each, _ANY_ROLE)
             and not bound_by(each, "iam:PassedToService", "iam:AssociatedResourceArn")
         ),
     )
@@ -114,7 +126,7 @@ def keys_are_named(policy: Reading) -> Opinion:
         lambda each: (
             grants(each, "kms:Decrypt")
             and not bound_by(each, "kms:ViaService", "kms:ResourceAliases")
-            and anywhere(each)
+            and reaches_any(each, _ANY_KEY)
         ),
     )
     return require(not found, f"`{found}` lets every key of the account decrypt")
@@ -183,8 +195,16 @@ def _trusts_bedrock(statement: Statement) -> bool:
 @check("KS-IAM-010", of=Kind.ROLE)
 def role_is_not_open_to_all(role: Reading) -> Opinion:
     """Not everybody may take the role on."""
-    found = offending(role["trust"], open_to_all)
+    found = offending(role["trust"], lambda each: open_to_all(each) or _any_subject(each))
     return require(not found, f"`{found}` lets anybody take the role on")
+
+
+def _any_subject(statement: Statement) -> bool:
+    """Say whether a provider of web identities is trusted, whomever it speaks of."""
+    web = some(
+        statement.principals, lambda each: each[0] == "Federated" and ":saml-provider/" not in known(each[1])
+    )
+    return allows(statement) and web and not some(statement.conditions, names_a_subject)
 
 
 @check("KS-IAM-011", of=Kind.API_KEY)

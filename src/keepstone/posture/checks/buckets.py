@@ -1,5 +1,7 @@
 """Buckets of S3, those of logs before all."""
 
+import re
+
 from keepstone.posture.checks.encryption import own_key
 from keepstone.posture.documents import Statement, confused, offending, open_to_all, to_anybody
 from keepstone.posture.kinds import Kind
@@ -7,6 +9,8 @@ from keepstone.posture.reading import Reading
 from keepstone.posture.registry import check
 from keepstone.posture.values import known, some
 from keepstone.posture.verdict import Opinion, failed, require
+
+_WHOLE = re.compile(r"\*+|arn:[\w-]+:s3:::[^/]+/\*+")
 
 
 @check("KS-BKT-001", of=Kind.BUCKET)
@@ -41,7 +45,7 @@ def bucket_takes_tls_only(bucket: Reading) -> Opinion:
 
 
 def _denies_plain(statement: Statement) -> bool:
-    return _denies(statement) and some(
+    return _denies_all(statement) and some(
         statement.conditions,
         lambda each: (
             known(each.key).lower() == "aws:securetransport"
@@ -51,10 +55,17 @@ def _denies_plain(statement: Statement) -> bool:
     )
 
 
-def _denies(statement: Statement) -> bool:
+def _denies_all(statement: Statement) -> bool:
+    """Say whether everybody and everything is denied on one condition; a further one would be a way round."""
     everybody = some(statement.principals, lambda each: each[1] == "*")
     everything = some(statement.actions, lambda each: each in ("*", "s3:*"))
-    return statement.effect == "Deny" and everybody and everything
+    alone = len(statement.conditions) == 1
+    return statement.effect == "Deny" and everybody and everything and alone and _whole(statement)
+
+
+def _whole(statement: Statement) -> bool:
+    """Say whether the statement is about all objects of the bucket; S3 takes no other bucket's name here."""
+    return some(statement.resources, lambda each: _WHOLE.fullmatch(known(each)) is not None)
 
 
 @check("KS-BKT-005", of=Kind.BUCKET)
@@ -65,7 +76,7 @@ def bucket_takes_tls_12_or_newer(bucket: Reading) -> Opinion:
 
 
 def _denies_old(statement: Statement) -> bool:
-    return _denies(statement) and some(
+    return _denies_all(statement) and some(
         statement.conditions,
         lambda each: (
             known(each.key).lower() == "s3:tlsversion"

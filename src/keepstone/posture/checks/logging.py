@@ -1,7 +1,7 @@
 """Invocation logging and the log groups: what is kept, how it is protected, and from whom."""
 
 from keepstone.posture.checks.encryption import own_key
-from keepstone.posture.documents import confused, offending
+from keepstone.posture.documents import confused, offending, open_to_all
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import account_check, check
@@ -92,5 +92,5 @@ def personal_data_in_logs_is_masked(account: Account) -> Opinion:
 @check("KS-LOG-009", of=Kind.LOG_POLICY)
 def log_policy_is_bound_to_the_account(policy: Reading) -> Opinion:
     """A service may write to the logs only on behalf of this account."""
-    found = offending(policy["policy"], lambda each: bool(confused(each)))
-    return require(not found, f"`{found}` lets a service write for any account")
+    found = offending(policy["policy"], lambda each: bool(confused(each)) or open_to_all(each))
+    return require(not found, f"`{found}` lets a service, or anybody, write for any account")

@@ -1,11 +1,12 @@
 """Network: who is let in to the endpoints, and whether the traffic is on record."""
 
-from ipaddress import ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Reading
 from keepstone.posture.registry import check
-from keepstone.posture.values import NotKnown, known, some
+from keepstone.posture.values import NotKnown, Unknown, Value, known, some
 from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, require
 
 _WIDEST = {4: 16, 6: 48}
@@ -13,9 +14,43 @@ _WIDEST = {4: 16, 6: 48}
 
 @check("KS-NET-001", of=Kind.INGRESS)
 def nobody_comes_in_from_everywhere(rule: Reading) -> Opinion:
-    """No rule lets in every address."""
-    open_ones = some(rule["ranges"], lambda each: known(each) in ("0.0.0.0/0", "::/0"))
-    return require(not open_ones, "every address is let in")
+    """No rule, nor the rules of its group together, let in every address or half of them."""
+    ranges = rule["ranges"]
+    if some(ranges, lambda each: _network(each).prefixlen <= 1):
+        return failed("every address is let in, or half of them")
+    if not some(ranges, _is_wide):
+        return passed()
+    return require(not _cover_half(_of_the_group(rule)), "its group lets in every address, or half of them")
+
+
+def _network(text: Value) -> IPv4Network | IPv6Network:
+    """Return a range as it counts, however it is written; raise `NotKnown` for what is none."""
+    try:
+        return ip_network(known(text), strict=False)
+    except ValueError:
+        raise NotKnown(f"`{text}` is no range of addresses") from None
+
+
+def _of_the_group(rule: Reading) -> list[IPv4Network | IPv6Network]:
+    group = _named(rule.resource.value("group"))
+    rules = [each for each in rule.account.all(Kind.INGRESS) if _named(each.resource.value("group")) == group]
+    return [_network(text) for each in rules for text in each["ranges"]]
+
+
+def _named(group: Value) -> tuple[str, ...]:
+    """Return by what the group of a rule is told from others."""
+    if not isinstance(group, Unknown):
+        return (str(group),)
+    if not group.sources:
+        raise NotKnown(group.reason)
+    return group.sources
+
+
+def _cover_half(networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    found = list(networks)
+    v4 = collapse_addresses(each for each in found if isinstance(each, IPv4Network))
+    v6 = collapse_addresses(each for each in found if isinstance(each, IPv6Network))
+    return sum(each.num_addresses for each in v4) >= 2**31 or sum(each.num_addresses for each in v6) >= 2**127
 
 
 @check("KS-NET-002", of=Kind.INGRESS)
@@ -25,15 +60,15 @@ def ranges_are_narrow(rule: Reading) -> Opinion:
     return require(not wide, "a range is wider than `/16`: segments hardly are apart")
 
 
-def _is_wide(text: str) -> bool:
-    network = ip_network(known(text), strict=False)
+def _is_wide(text: Value) -> bool:
+    network = _network(text)
     return network.prefixlen < _WIDEST[network.version]
 
 
 @check("KS-NET-003", of=Kind.INGRESS)
 def ranges_are_written_as_read(rule: Reading) -> Opinion:
     """No range has host bits, which EC2 cuts off."""
-    odd = [each for each in rule["ranges"] if str(ip_network(known(each), strict=False)) != each]
+    odd = [each for each in rule["ranges"] if str(_network(each)) != each]
     return require(not odd, f"EC2 reads `{odd[0] if odd else ''}` as a wider range")
 
 

@@ -1,5 +1,8 @@
 """CloudTrail: who did what is on record, and the record holds."""
 
+from functools import partial
+from operator import eq
+
 from keepstone.posture.checks.encryption import own_key
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Reading
@@ -7,12 +10,14 @@ from keepstone.posture.registry import check
 from keepstone.posture.values import some
 from keepstone.posture.verdict import Opinion, failed, require
 
+_CALLED = ("AWS::Bedrock::AgentAlias", "AWS::Bedrock::KnowledgeBase", "AWS::Bedrock::Guardrail")
+
 
 @check("KS-TRL-001", of=Kind.TRAIL)
 def trail_records_management_events_everywhere(trail: Reading) -> Opinion:
     """The trail records management events of all regions."""
     if not trail["management"]:
-        return failed("management events, calls of models among them, are left out")
+        return failed("management events, calls of models among them, are left out in part or whole")
     return require(bool(trail["multi_region"]), "it records one region only")
 
 
@@ -37,8 +42,9 @@ def trail_goes_to_a_log_group(trail: Reading) -> Opinion:
 @check("KS-TRL-005", of=Kind.TRAIL)
 def trail_records_data_events_of_bedrock(trail: Reading) -> Opinion:
     """Calls of agents, knowledge bases and guardrails are on record."""
-    found = some(trail["data_types"], lambda each: each.startswith("AWS::Bedrock::"))
-    return require(found, "no data events of Bedrock are recorded")
+    types = trail["data_types"]
+    missing = [name for name in _CALLED if not some(types, partial(eq, name))]
+    return require(not missing, f"not recorded: data events of {', '.join(f'`{each}`' for each in missing)}")
 
 
 @check("KS-TRL-006", of=Kind.TRAIL)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from keepstone.posture import documents
+from keepstone.posture.binding import Condition
 from keepstone.posture.readers.tree import defaulted, pick, rows
 from keepstone.posture.values import Unknown, Value
 
@@ -51,12 +53,27 @@ class World:
                 found.append(each)
         return tuple(found)
 
+    def one(self, kind: str, value: Value) -> Raw | None:
+        """Return the resource of type `kind` that a value names, if it is here and that can be told."""
+        return next((each for each in self._by_type.get(kind, ()) if self._meant(value, each)), None)
+
     def satellite(self, kind: str, link: str, of: Raw) -> Value:
         """Return the values of the one satellite, `None` if there is none, `Unknown` if that is not known."""
         found = self.satellites(kind, link, of)
         if isinstance(found, Unknown):
             return found
         return found[0].values if found else None
+
+    def policies(self, kind: str, link: str, of: Raw) -> Value:
+        """Return the statements of all policies that stand beside a resource; `None` if there is none."""
+        found = self.satellites(kind, link, of)
+        if isinstance(found, Unknown):
+            return found
+        if not found:
+            return None
+        parts = [self.policy(each.values) for each in found]
+        unknown = next((each for each in parts if isinstance(each, Unknown)), None)
+        return tuple(chain.from_iterable(each or () for each in parts)) if unknown is None else unknown
 
     def policy(self, tree: Value, path: str = "policy") -> Value:
         """Return the statements of a policy, those of a document that is unknown in part with their gaps."""
@@ -106,8 +123,8 @@ def _statement(block: Value) -> documents.Statement:
     )
 
 
-def _condition(block: Value) -> documents.Condition:
-    return documents.Condition(pick(block, "test"), pick(block, "variable"), rows(block, "values"))
+def _condition(block: Value) -> Condition:
+    return Condition(pick(block, "test"), pick(block, "variable"), rows(block, "values"))
 
 
 def _pairs(blocks: Value) -> Value:

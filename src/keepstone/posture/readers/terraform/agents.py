@@ -89,7 +89,9 @@ def _stated(text: Value, name: str) -> Value:
         return text
     try:
         found = json.loads(text)
-        return any(each.get(name) is True for each in (found if isinstance(found, list) else [found]))
+        return any(
+            str(each.get(name)).lower() == "true" for each in (found if isinstance(found, list) else [found])
+        )
     except (ValueError, AttributeError, RecursionError):
         return Unknown("the policy document cannot be read")
 

@@ -66,16 +66,35 @@ def _selected(advanced: Value, simple: Value) -> tuple[Value, Value]:
     try:
         if not advanced and not simple:
             return True, ()
-        management = some(simple, _manages) or some(
-            advanced, lambda each: "Management" in _field(each, "eventCategory")
-        )
+        management = some(simple, _manages) or some(advanced, _manages_all)
     except NotKnown as error:
         management = Unknown(str(error))
     return management, _data_types(advanced, simple)
 
 
 def _manages(selector: Value) -> bool:
-    return known(pick(selector, "include_management_events")) is not False
+    """Say whether a simple selector takes all management events, reads and writes."""
+    included = known(pick(selector, "include_management_events")) is not False
+    return included and known(given(selector, "read_write_type")) in ("All", None)
+
+
+def _manages_all(selector: Value) -> bool:
+    """Say whether an advanced selector takes all management events: each further field leaves some out.
+
+    What leaves out none of Bedrock, as KMS's events are left out, is all here.
+    """
+    if "Management" not in _field(selector, "eventCategory"):
+        return False
+    return not some(rows(selector, "field_selector"), _leaves_bedrock_out)
+
+
+def _leaves_bedrock_out(block: Value) -> bool:
+    field, excluded = known(pick(block, "field")), rows(block, "not_equals")
+    if field == "eventCategory":
+        return False
+    if field == "eventSource" and excluded and not rows(block, "equals"):
+        return some(excluded, lambda each: known(each).startswith("bedrock"))
+    return True
 
 
 def _field(selector: Value, name: str) -> Value:

@@ -38,7 +38,7 @@ def _service(name: Value) -> Value:
     return found[1].removesuffix("-fips") if found else name
 
 
-def _group(raw: Raw, _: World) -> Iterator[Resource]:
+def _group(raw: Raw, world: World) -> Iterator[Resource]:
     yield Resource(Kind.SECURITY_GROUP, raw.address, {}, raw.names())
     inline = given(raw.values, "ingress")
     for number, block in enumerate(inline if isinstance(inline, tuple) else ()):
@@ -50,12 +50,12 @@ def _group(raw: Raw, _: World) -> Iterator[Resource]:
                 "protocol": pick(block, "protocol"),
                 "from_port": pick(block, "from_port"),
                 "to_port": pick(block, "to_port"),
-                "ranges": _joined(rows(block, "cidr_blocks"), rows(block, "ipv6_cidr_blocks")),
+                "ranges": _ranges(block, world),
             },
         )
 
 
-def _rule(raw: Raw, _: World) -> Iterator[Resource]:
+def _rule(raw: Raw, world: World) -> Iterator[Resource]:
     tree = raw.values
     yield Resource(
         Kind.INGRESS,
@@ -65,12 +65,16 @@ def _rule(raw: Raw, _: World) -> Iterator[Resource]:
             "protocol": pick(tree, "ip_protocol"),
             "from_port": given(tree, "from_port"),
             "to_port": given(tree, "to_port"),
-            "ranges": _joined(rows(tree, "cidr_ipv4"), rows(tree, "cidr_ipv6")),
+            "ranges": _joined(
+                rows(tree, "cidr_ipv4"),
+                rows(tree, "cidr_ipv6"),
+                *_listed(rows(tree, "prefix_list_id"), world),
+            ),
         },
     )
 
 
-def _old_rule(raw: Raw, _: World) -> Iterator[Resource]:
+def _old_rule(raw: Raw, world: World) -> Iterator[Resource]:
     tree = raw.values
     if pick(tree, "type") == "egress":
         return
@@ -82,9 +86,37 @@ def _old_rule(raw: Raw, _: World) -> Iterator[Resource]:
             "protocol": pick(tree, "protocol"),
             "from_port": pick(tree, "from_port"),
             "to_port": pick(tree, "to_port"),
-            "ranges": _joined(rows(tree, "cidr_blocks"), rows(tree, "ipv6_cidr_blocks")),
+            "ranges": _ranges(tree, world),
         },
     )
+
+
+def _ranges(block: Value, world: World) -> Value:
+    return _joined(
+        rows(block, "cidr_blocks"),
+        rows(block, "ipv6_cidr_blocks"),
+        *_listed(rows(block, "prefix_list_ids"), world),
+    )
+
+
+def _listed(lists: Value, world: World) -> Iterator[Value]:
+    """Yield the ranges of prefix lists, or that a list is not there to be looked into."""
+    for each in lists if isinstance(lists, tuple) else (lists,):
+        if not (isinstance(each, Unknown) and each.unset):
+            yield _entries(each, world)
+
+
+def _entries(prefix_list: Value, world: World) -> Value:
+    found = world.one("aws_ec2_managed_prefix_list", prefix_list)
+    if found is None:
+        return Unknown("a prefix list that is not of this source, so it is not looked into")
+    blocks = rows(found.values, "entry")
+    more = world.satellites("aws_ec2_managed_prefix_list_entry", "prefix_list_id", found)
+    unknown = next((each for each in (blocks, more) if isinstance(each, Unknown)), None)
+    if unknown is not None and not unknown.unset:
+        return unknown
+    trees = (*(blocks if isinstance(blocks, tuple) else ()), *(each.values for each in more))
+    return tuple(pick(each, "cidr") for each in trees)
 
 
 def _joined(*parts: Value) -> Value:
@@ -95,9 +127,15 @@ def _joined(*parts: Value) -> Value:
 
 
 MAPPERS = {
+    "aws_default_security_group": _group,
     "aws_security_group": _group,
     "aws_security_group_rule": _old_rule,
     "aws_vpc_endpoint": _endpoint,
     "aws_vpc_security_group_ingress_rule": _rule,
 }
-SATELLITES = ("aws_vpc_endpoint_policy", "aws_vpc_security_group_egress_rule")
+SATELLITES = (
+    "aws_ec2_managed_prefix_list",
+    "aws_ec2_managed_prefix_list_entry",
+    "aws_vpc_endpoint_policy",
+    "aws_vpc_security_group_egress_rule",
+)

@@ -19,7 +19,7 @@ def _bucket(raw: Raw, world: World) -> Iterator[Resource]:
 
     access = beside("aws_s3_bucket_public_access_block")
     encryption = beside(_ENCRYPTION)
-    policy = beside("aws_s3_bucket_policy")
+    policy = world.policies("aws_s3_bucket_policy", "bucket", raw)
     yield Resource(
         Kind.BUCKET,
         raw.address,
@@ -31,9 +31,7 @@ def _bucket(raw: Raw, world: World) -> Iterator[Resource]:
             "key": pick(encryption, f"{_BY_DEFAULT}.kms_master_key_id"),
             "versioning": pick(beside("aws_s3_bucket_versioning"), "versioning_configuration.status"),
             "ownership": pick(beside("aws_s3_bucket_ownership_controls"), "rule.object_ownership"),
-            "policy": world.policy(policy if policy is not None else given(raw.values, "policy"), "policy")
-            if policy is not None
-            else world.policy({"policy": given(raw.values, "policy")}),
+            "policy": world.policy({"policy": given(raw.values, "policy")}) if policy is None else policy,
             "expires": _expires(beside("aws_s3_bucket_lifecycle_configuration")),
         },
         raw.names(),
