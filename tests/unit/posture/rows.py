@@ -174,6 +174,7 @@ ROWS = (
     ),
     *(let_in(each) for each in ("1.2.3.4/0", "0.0.0.0/00", "0::/0", "::1/0", "0:0:0:0:0:0:0:0/0", "::/1")),
     let_in("0.0.0.0/1", "128.0.0.0/1"),
+    let_in("2000::/3"),
     let_in("0.0.0.0/2", "64.0.0.0/2"),
     Row("KS-AGT-001", "agent", {"key": None}, "key"),
     Row("KS-AGT-001", "agent", {"key": "arn:aws:kms:us-east-1:1:alias/aws/bedrock"}, "key"),

@@ -47,10 +47,11 @@ def _named(group: Value) -> tuple[str, ...]:
 
 
 def _cover_half(networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Say whether they are half of IPv4, or of what IPv6 gives out: `2000::/3`."""
     found = list(networks)
     v4 = collapse_addresses(each for each in found if isinstance(each, IPv4Network))
     v6 = collapse_addresses(each for each in found if isinstance(each, IPv6Network))
-    return sum(each.num_addresses for each in v4) >= 2**31 or sum(each.num_addresses for each in v6) >= 2**127
+    return sum(each.num_addresses for each in v4) >= 2**31 or sum(each.num_addresses for each in v6) >= 2**124
 
 
 @check("KS-NET-002", of=Kind.INGRESS)
