@@ -110,18 +110,19 @@ def _tell_checks(report: "Report") -> None:
 
 def _concerned(folder: Path, summary: "Summary") -> list[dict[str, object]]:
     """Return the changes, each with the checks it is about and who should care."""
-    from keepstone.deploy.verdicts import NOBODYS, concerns
+    from keepstone.deploy.verdicts import concerns
     from keepstone.deploy.workspace import PLAN_JSON, before_plan
 
     if not summary.changes:
         return []
-    found = concerns(folder / PLAN_JSON, before_plan(folder), datetime.now(UTC))
+    addresses = [each.address for each in summary.changes]
+    found = concerns(folder / PLAN_JSON, before_plan(folder), addresses, datetime.now(UTC))
     return [
         {
             **_row(each),
             "action": "unclear" if each.only_follows else each.action.value,
-            "checks": list(found.get(each.address, NOBODYS).checks),
-            "who": list(found.get(each.address, NOBODYS).who),
+            "checks": list(found[each.address].checks),
+            "who": list(found[each.address].who),
         }
         for each in summary.changes
     ]

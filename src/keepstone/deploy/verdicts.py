@@ -1,5 +1,6 @@
 """What the checks say of a plan before it is applied, and which checks somebody's change by hand is about."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ class Concern:
     who: tuple[str, ...]
 
 
-NOBODYS = Concern((), ())
+_ADDRESS = re.compile(r"(?P<module>(?:module\.[^.]+\.)*)(?P<type>[a-z0-9_]+)\.(?P<name>.+)")
 
 
 def report_of(path: Path, now: datetime) -> Report:
@@ -45,32 +46,52 @@ def refusing(report: Report, accepted: Iterable[str]) -> tuple[Row, ...]:
     )
 
 
-def concerns(plan: Path, before: Path, now: datetime) -> Mapping[str, Concern]:
-    """Return, by address, the checks that fail now and would not after the plan, and who should care.
+def concerns(plan: Path, before: Path, addresses: Iterable[str], now: datetime) -> Mapping[str, Concern]:
+    """Return, for each address, the checks that fail now and would not after the plan, and who should care.
 
-    A resource that is gone counts with every check that it will meet again. What fails for the whole is laid
-    at the resources of the kinds that the check is about.
+    What Terraform keeps as a resource of its own, such as a bucket's public access block, counts as part of
+    what it belongs to. A resource that is gone counts with every check that it will meet again. What fails
+    for the whole is laid at the resources of the kinds that the check is about.
     """
-    snapshot = read(plan, now)
+    kinds = {resource.address: resource.kind for resource in read(plan, now).resources}
     wanted, there = report_of(plan, now), report_of(before, now)
     present = {row.resource for row in there.findings}
-    fine = {(row.check, row.resource) for row in wanted.findings if row.verdict is not Verdict.FAIL}
-    broken = [
-        row for row in there.findings if row.verdict is Verdict.FAIL and (row.check, row.resource) in fine
-    ]
-    found: dict[str, list[Row]] = {}
-    for resource in snapshot.resources:
-        rows = [row for row in broken if row.resource == resource.address or _is_about(row, resource.kind)]
-        if resource.address not in present:
-            rows += [row for row in wanted.findings if row.resource == resource.address and _met(row)]
-        if rows:
-            found[resource.address] = rows
-    return {address: _concern(rows) for address, rows in found.items()}
+    failing = {(row.check, row.resource) for row in wanted.findings if row.verdict is Verdict.FAIL}
+    failed = [row for row in there.findings if row.verdict is Verdict.FAIL]
+    broken = [row for row in failed if (row.check, row.resource) not in failing]
+    found: dict[str, Concern] = {}
+    for address in addresses:
+        whole = _whole(address, kinds)
+        rows = [row for row in broken if _is_of(row.resource, whole) or _is_about(row, kinds.get(whole))]
+        if whole not in present:
+            rows += [row for row in wanted.findings if _is_of(row.resource, whole) and _met(row)]
+        found[address] = _concern(rows)
+    return found
 
 
-def _is_about(row: Row, kind: Kind) -> bool:
+def _whole(address: str, known: Mapping[str, Kind]) -> str:
+    """Return the address of what a resource is part of: a shorter type of the same name; else its own."""
+    split = _ADDRESS.match(address)
+    if address in known or split is None:
+        return address
+    words = split["type"].split("_")
+    names = (split["name"], split["name"].removesuffix("[0]"))
+    for length in range(len(words) - 1, 1, -1):
+        for name in names:
+            shorter = f"{split['module']}{'_'.join(words[:length])}.{name}"
+            if shorter in known:
+                return shorter
+    return address
+
+
+def _is_of(resource: str, whole: str) -> bool:
+    """Say whether a finding is on a resource or on something within it, such as a rule of a group."""
+    return resource == whole or resource.startswith(f"{whole}.")
+
+
+def _is_about(row: Row, kind: Kind | None) -> bool:
     """Say whether a check of the whole is about a kind."""
-    return not row.resource and kind in EVERY[row.check].kinds
+    return not row.resource and kind is not None and kind in EVERY[row.check].kinds
 
 
 def _met(row: Row) -> bool:
