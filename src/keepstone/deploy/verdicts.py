@@ -62,9 +62,9 @@ def concerns(plan: Path, before: Path, addresses: Iterable[str], now: datetime) 
     found: dict[str, Concern] = {}
     for address in addresses:
         whole = _whole(address, kinds)
-        rows = [row for row in broken if _is_of(row.resource, whole) or _is_about(row, kinds.get(whole))]
+        rows = [row for row in broken if _concerns(row, whole, kinds.get(whole))]
         if whole not in present:
-            rows += [row for row in wanted.findings if _is_of(row.resource, whole) and _met(row)]
+            rows += [row for row in filter(_met, wanted.findings) if _concerns(row, whole, kinds.get(whole))]
         found[address] = _concern(rows)
     return found
 
@@ -84,14 +84,11 @@ def _whole(address: str, known: Mapping[str, Kind]) -> str:
     return address
 
 
-def _is_of(resource: str, whole: str) -> bool:
-    """Say whether a finding is on a resource or on something within it, such as a rule of a group."""
-    return resource == whole or resource.startswith(f"{whole}.")
-
-
-def _is_about(row: Row, kind: Kind | None) -> bool:
-    """Say whether a check of the whole is about a kind."""
-    return not row.resource and kind is not None and kind in EVERY[row.check].kinds
+def _concerns(row: Row, whole: str, kind: Kind | None) -> bool:
+    """Say whether a finding is on a resource, on something within it, or on the whole and about its kind."""
+    if not row.resource:
+        return kind is not None and kind in EVERY[row.check].kinds
+    return row.resource == whole or row.resource.startswith(f"{whole}.")
 
 
 def _met(row: Row) -> bool:
