@@ -15,8 +15,8 @@ pytestmark = needs_terraform
 
 
 def prepared(folder: Path, home: Path, test: str) -> Terraform:
-    """Return a folder that is initialised, with one of our test files beside what it is about."""
-    (folder / "tests").mkdir(parents=True, exist_ok=True)
+    """Return a folder that is initialised, with one of our test files and the mocks beside what it is about."""
+    shutil.copytree(HERE / "tftest" / "mocks", folder / "tests" / "mocks")
     shutil.copy(HERE / "tftest" / f"{test}.tftest.hcl", folder / "tests")
     terraform = Terraform(folder, home)
     done = terraform.run("init", "-input=false", "-backend=false")
