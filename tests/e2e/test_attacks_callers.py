@@ -188,6 +188,7 @@ class TestSessions:
     def test_a_form_that_is_cut(self, gateway: GatewayProcess) -> None:
         with gateway.socket() as connection:
             connection.sendall(b"POST /session/logout HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\na=")
+        assert gateway.post(MODEL, BODY)[0] == 200
 
 
 class TestNames:

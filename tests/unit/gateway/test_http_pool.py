@@ -146,7 +146,7 @@ async def test_a_second_answer_in_the_same_bytes_is_never_read():
 async def test_an_idle_connection_that_speaks_is_dropped():
     async with pooled([[OK, 0.002, OK]], [[OK]]) as (pool, server):
         await post(pool)
-        await asyncio.sleep(0.02)
+        await until(lambda: not server.open)
         await post(pool)
         assert server.connections == 2
 

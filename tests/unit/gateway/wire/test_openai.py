@@ -232,9 +232,10 @@ def test_an_answer_becomes(message, reason, content, stop) -> None:
 @given(st.one_of(json_values, json_values.map(completion)))
 def test_any_answer_is_translated_or_a_typed_error(document) -> None:
     try:
-        from_openai(document if isinstance(document, dict) else {"choices": document})
+        answer = from_openai(document if isinstance(document, dict) else {"choices": document})
     except WireError:
         return
+    assert not ParamValidator().validate(answer, shape_of("Converse", "output")).has_errors()
 
 
 def test_usage_names_cached_input_apart() -> None:
