@@ -33,7 +33,7 @@ from bench.stream_model import StreamModel
 from keepstone.gateway.wire.eventstream import EventDecoder
 from keepstone.guard.stream import StreamScanner
 from keepstone.policy.load import load
-from keepstone.wiring import compile_guardrails
+from keepstone.wiring.active import compile_guardrails
 
 PATH = f"{CONVERSE_PATH}-stream"
 WARM = 10

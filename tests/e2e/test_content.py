@@ -297,7 +297,7 @@ from pathlib import Path
 from keepstone.core.settings import Settings
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.vault import Piece
-from keepstone.wiring import open_vault
+from keepstone.wiring.service import open_vault
 settings = Settings(home=Path(sys.argv[1]))
 key = LedgerKey.load(settings.keys)
 piece = Piece("cut-short", key.subject("customer-4711"), b"a request", b"an answer")

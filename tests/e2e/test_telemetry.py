@@ -122,6 +122,6 @@ def test_a_collector_in_trouble_costs_no_call(start: Start, collector: OtlpColle
 
 def test_off_means_not_even_imported() -> None:
     modules = "[each for each in sys.modules if 'opentelemetry' in each]"
-    code = f"import sys, keepstone.wiring, keepstone.cli.server; print({modules})"
+    code = f"import sys, keepstone.wiring.service, keepstone.cli.server; print({modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -14,7 +14,10 @@ from keepstone.ledger.retention import remove_old
 from keepstone.policy.compile import compile_policy
 from keepstone.policy.problems import InvalidPolicyError
 from keepstone.policy.schema import upstreams as schema
-from keepstone.wiring import build_active, build_upstream, open_service, read_policy, secret
+from keepstone.wiring.active import build_active, read_policy
+from keepstone.wiring.secrets import secret
+from keepstone.wiring.service import open_service
+from keepstone.wiring.upstreams import build_upstream
 from tests.unit.ledger.support import KEY, opened
 from tests.unit.policy.documents import MINIMAL, loaded
 

@@ -76,7 +76,7 @@ def test(
 
 
 def _run(policy: CompiledPolicy, cases: list[tuple[Path, int, Case]]) -> Iterator[Tested]:
-    from keepstone.wiring import rehearsal
+    from keepstone.wiring.active import rehearsal
 
     stage = rehearsal(policy)
     for path, line, case in cases:

@@ -28,7 +28,7 @@ from keepstone.gateway.tls import TlsFiles
 from keepstone.gateway.tls_context import ServingContext
 from keepstone.policy.compile import CompiledPolicy
 from keepstone.policy.load import overlay_path
-from keepstone.wiring import Service, open_service
+from keepstone.wiring.service import Service, open_service
 
 GC_THRESHOLDS = (100_000, 20, 20)  # calls leave hardly a cycle behind
 SWITCH_S = 0.001

@@ -277,7 +277,9 @@ class Supervisor:
 
     async def _say_last(self) -> None:
         """Copy and anchor what the workers have published when they ended."""
-        from keepstone.wiring import say_last  # what only workers need costs this process nothing before
+        from keepstone.wiring.outside import (
+            say_last,
+        )  # what only workers need costs this process nothing before
 
         try:
             await say_last(self._settings)

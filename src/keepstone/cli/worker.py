@@ -105,7 +105,7 @@ class Worker:
 async def _main(link_fd: int, listener_fd: int) -> int:
     from keepstone.cli.server import log_to_stderr, serve_until_told
     from keepstone.gateway.tls import TlsFiles
-    from keepstone.wiring import read_policy
+    from keepstone.wiring.active import read_policy
 
     link = await Link.over(socket.socket(fileno=link_fd))
     hello = await link.receive()
