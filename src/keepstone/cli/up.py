@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -101,43 +101,36 @@ def up(
     Where there is no policy yet, one for the development model is written. A changed policy is put in force
     while the gateway runs (within a second, or at once by SIGHUP); SIGTERM and Ctrl-C let running calls end.
     """
-    from keepstone.policy.template import default_document
-    from keepstone.wiring import read_policy
+    from keepstone.wiring.active import read_policy
 
-    base = from_environment()
-    settings = replace(
-        base,
-        home=home or base.home,
-        policy=policy_file or base.policy,
-        environment=environment if environment is not None else base.environment,
-        host=host or base.host,
-        port=base.port if port is None else port,
-        log_level=log_level or base.log_level,
-        workers=workers or base.workers,
-        drain=base.drain if drain is None else drain,
-        keep_alive=base.keep_alive if keep_alive is None else keep_alive,
-        database_url=database or base.database_url,
-        rates=base.rates,
-        first_key=base.first_key,
-    )
-    if not settings.policy.exists() and policy_file is None:
-        _write(settings.policy, default_document())
-        talk(
-            f"no policy yet: wrote `{settings.policy}` for the development model (`keepstone init` asks more)"
-        )
+    chosen: dict[str, Any] = {
+        "home": home,
+        "policy": policy_file,
+        "environment": environment,
+        "host": host or None,
+        "port": port,
+        "log_level": log_level,
+        "workers": workers,
+        "drain": drain,
+        "keep_alive": keep_alive,
+        "database_url": database or None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    settings = replace(from_environment(), **given)
+    if policy_file is None:
+        _write_default(settings.policy)
     policy = read_policy(settings)
     if plain_http and (client_ca or tls_min):
         raise UsageError("`--plain-http` goes with neither `--client-ca` nor `--tls-min`")
     refuse_other_owner(settings, fresh=False)  # an empty folder may be a mount of anybody's
     _make_home(settings.home)
     listeners = _listeners(settings)
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     tls = None
     if not plain_http:
         files = _certificate(settings, tls_cert, tls_key)
         tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
     _warn_of_certificates(policy, client_ca)
-    url = f"{'https' if tls else 'http'}://{shown}:{listeners[0].getsockname()[1]}"
+    url = _url("https" if tls else "http", settings.host, listeners[0])
 
     def ready(first: "FirstKey | None", policy_hash: str, record: str, repaired: str) -> None:
         _print_exports(url, first, tls)
@@ -148,6 +141,21 @@ def up(
         _serve_alone(settings, policy, listeners[0], tls, ready)
     else:
         _serve_together(settings, policy, listeners, tls, ready)
+
+
+def _url(scheme: str, host: str, listener: "socket") -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
+
+
+def _write_default(policy: Path) -> None:
+    """Write a policy for the development model where there is none yet, and say so."""
+    if policy.exists():
+        return
+    from keepstone.policy.template import default_document
+
+    _write(policy, default_document())
+    talk(f"no policy yet: wrote `{policy}` for the development model (`keepstone init` asks more)")
 
 
 def _write(policy: Path, text: str) -> None:

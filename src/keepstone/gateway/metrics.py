@@ -137,10 +137,33 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        counter, gauge = self._counter, self._gauge
         self.answers = Answers()
+        self.breakers = Breakers()
         self.registry.register(self.answers)
+        self.registry.register(self.breakers)
+        self._count_calls()
+        self._count_upstreams()
+        self._count_limits()
+        self._count_policy()
+        self._count_ledger()
+
+    def _count_calls(self) -> None:
+        """Declare what becomes of calls and their content."""
+        counter, gauge = self._counter, self._gauge
         self.findings = cache(counter("findings", "spans found in content", "where", "type", "action").labels)
+        self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
+        self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
+        self.cached = cache(counter("cache", "calls that the cache was asked about", "result").labels)
+        self.unkept = counter("content_not_kept", "calls that went on although their content was not kept")
+        self.in_flight = gauge("calls_in_flight", "calls being served")
+        self.page_failures = counter(
+            "page_failures", "pages, and answers of failed calls, that failed inside the gateway"
+        )
+        self.spans = cache(counter("telemetry_spans", "spans for the collector", "outcome").labels)
+
+    def _count_upstreams(self) -> None:
+        """Declare how upstreams answer, and what was tried again or elsewhere."""
+        counter = self._counter
         self.failures = cache(counter("upstream_failures", "attempts that failed", "upstream", "code").labels)
         self.failovers = counter("failovers", "calls answered by a later upstream")
         self.retries = cache(counter("retries", "calls sent again to the same upstream", "upstream").labels)
@@ -160,11 +183,13 @@ class Metrics:
         self.trial_tokens = cache(
             counter("trial_tokens", "tokens that they used", "model", "arm", "direction").labels
         )
-        self.breakers = Breakers()
-        self.registry.register(self.breakers)
-        self.uninspected = counter("uninspected_parts", "images and documents that the policy lets through")
-        self.cached = cache(counter("cache", "calls that the cache was asked about", "result").labels)
-        self.unscanned = counter("unscanned_stream_chars", "characters that left before they were scanned")
+        self.assumed_destinations = counter(
+            "assumed_destinations", "calls whose destinations stand in the shipped table, not in AWS's answer"
+        )
+
+    def _count_limits(self) -> None:
+        """Declare what limits do, and the store that gateways share."""
+        counter, gauge = self._counter, self._gauge
         self.alerts = counter("limit_alerts", "limits that reached a threshold", "limit", "unit", "percent")
         self.unpriced = counter("unpriced_calls", "calls let through under a limit of money without a price")
         self.refilled = gauge("limits_refilled_records", "records that a start found in limits' windows")
@@ -175,20 +200,23 @@ class Metrics:
         self.rates_connected = gauge(
             "rates_connected", "1 while the shared store of limits answers, 0 without one"
         )
-        self.assumed_destinations = counter(
-            "assumed_destinations", "calls whose destinations stand in the shipped table, not in AWS's answer"
-        )
-        self.in_flight = gauge("calls_in_flight", "calls being served")
+
+    def _count_policy(self) -> None:
+        """Declare the policy, the keys and the database that deciding needs."""
+        counter = self._counter
         self.reloads = counter("policy_reloads", "reloads of the policy", "outcome")
         self.key_fetches = cache(
             counter(
                 "key_fetches", "fetches of an identity provider's signing keys", "provider", "outcome"
             ).labels
         )
-        self.ledger_size = gauge("ledger_records", "records in the ledger")
         self.store = cache(counter("store_outages", "what an unanswered database led to", "effect").labels)
-        self.spans = cache(counter("telemetry_spans", "spans for the collector", "outcome").labels)
-        self.unkept = counter("content_not_kept", "calls that went on although their content was not kept")
+
+    def _count_ledger(self) -> None:
+        """Declare the ledger, its copy, its anchors and the roll call."""
+        counter, gauge = self._counter, self._gauge
+        self.ledger_size = gauge("ledger_records", "records in the ledger")
+        self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
         self.copy_behind = gauge(
             "ledger_copy_behind_records", "published records that the copy does not hold"
         )
@@ -202,10 +230,6 @@ class Metrics:
         self.machine_report_failures = counter(
             "machine_report_failures", "reports of this machine's ledger that the database did not take"
         )
-        self.page_failures = counter(
-            "page_failures", "pages, and answers of failed calls, that failed inside the gateway"
-        )
-        self.ledger_failures = counter("ledger_failures", "records that could not be made durable")
 
     def render(self) -> bytes:
         """Return the Prometheus text format."""
