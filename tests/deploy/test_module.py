@@ -15,7 +15,7 @@ pytestmark = needs_terraform
 
 
 def prepared(folder: Path, home: Path, test: str) -> Terraform:
-    """Return a folder that is initialised, with one of our test files and the mocks beside what it is about."""
+    """Return a folder that is initialised: one of our test files and the mocks beside what it is about."""
     shutil.copytree(HERE / "tftest" / "mocks", folder / "tests" / "mocks")
     shutil.copy(HERE / "tftest" / f"{test}.tftest.hcl", folder / "tests")
     terraform = Terraform(folder, home)
