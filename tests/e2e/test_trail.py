@@ -14,20 +14,14 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from tests.e2e.buckets import CREDENTIALS, REGION
 from tests.e2e.gateway_process import KEEPSTONE, clean_environment
 from tests.unit.ledger.records import START, fill
 
 BIN = Path(sys.executable).parent
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+ACCOUNT = "123456789012"
 ARN = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/keepstone"
 UNTIL = START + timedelta(hours=6)
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-    "AWS_SECRET_ACCESS_KEY": "example",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_REGION": REGION,
-    "AWS_DEFAULT_REGION": REGION,
-}
 
 
 @pytest.fixture
