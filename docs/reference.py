@@ -14,7 +14,7 @@ import click
 from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
-from keepstone.catalog.checks import SUBJECTS, CheckText, check_texts
+from keepstone.catalog.checks import SUBJECTS, CheckText, check_texts, rule_sets, trend_rules
 from keepstone.catalog.terraform_module import terraform_module
 from keepstone.cli.main import cli
 from keepstone.core import errors
@@ -70,6 +70,12 @@ CHECKS = """# Checks
   from the plan may be in the account. It is never counted as good.
 
 Under each title stand its severity and who should care.
+
+"""
+RULE_SETS = """## Published rules
+
+What others ask for on Amazon Bedrock, rule by rule: the checks that answer it, or why neither a plan nor a
+state is judged by it.
 
 """
 TERRAFORM = """# The Terraform module
@@ -237,7 +243,18 @@ def checks_page() -> str:
         texts = check_texts(subject)
         parts.append(f"## {subject.replace('_', ' ').capitalize()} ({len(texts)})\n\n")
         parts += (_check(check_id, text) for check_id, text in texts.items())
+    parts.append(RULE_SETS + _table(("Trend Micro", "answered by"), _trend_rows()))
+    for name, rules in rule_sets().items():
+        rows = [(rule, ", ".join(by) or rules.open[rule]) for rule, by in rules.answers().items()]
+        parts.append("\n" + _table((name, "answered by, or why not"), rows))
     return "".join(parts).rstrip() + "\n"
+
+
+def _trend_rows() -> list[tuple[str, str]]:
+    return [
+        (rule.title, ", ".join(name for name, text in check_texts().items() if slug in text.trend))
+        for slug, rule in trend_rules().items()
+    ]
 
 
 def _check(check_id: str, text: CheckText) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keepstone.catalog.checks import check_texts, trend_rules
+from keepstone.catalog.checks import check_texts, rule_sets, trend_rules
 from keepstone.posture.engine import judged
 from keepstone.posture.every import EVERY
 from keepstone.posture.kinds import ATTRIBUTES, Kind
@@ -33,6 +33,17 @@ def test_every_check_is_in_the_table():
 def test_all_sixteen_rules_of_trend_micro_are_covered():
     assert len(trend_rules()) == 16
     assert {slug for text in check_texts().values() for slug in text.trend} == trend_rules().keys()
+
+
+@pytest.mark.parametrize("name", rule_sets())
+def test_every_rule_of_a_set_is_answered_or_told_why_not(name):
+    rules = rule_sets()[name]
+    answers = rules.answers()
+    assert {rule for rule, by in answers.items() if not by} == rules.open.keys()
+    cited = {rule for text in check_texts().values() for rule in getattr(text, rules.field)}
+    assert cited <= set(rules.rules)
+    assert len(set(rules.rules)) == len(rules.rules)
+    assert all(why.endswith(".") for why in rules.open.values())
 
 
 def test_ids_of_trend_micro_stand_only_where_they_were_read():

@@ -93,6 +93,24 @@ class TrendRule(Struct, frozen=True, forbid_unknown_fields=True):
         return f"Trend Micro {self.id}: {self.title}" if self.id else f"Trend Micro: {self.title}"
 
 
+class RuleSet(Struct, frozen=True, forbid_unknown_fields=True):
+    """A published set of rules by their ids; `open` says why a rule has no check.
+
+    `field` is the field of `CheckText` in which checks name the rules that they answer.
+    """
+
+    field: str
+    rules: tuple[str, ...]
+    open: dict[str, str] = {}
+
+    def answers(self) -> dict[str, tuple[str, ...]]:
+        """Return the checks that answer each rule; empty where none does."""
+        return {
+            rule: tuple(name for name, text in check_texts().items() if rule in getattr(text, self.field))
+            for rule in self.rules
+        }
+
+
 def _table(path: str) -> dict[str, object]:
     return tomllib.loads(files("keepstone.catalog").joinpath("data", path).read_text(encoding="utf-8"))
 
@@ -101,6 +119,12 @@ def _table(path: str) -> dict[str, object]:
 def trend_rules() -> Mapping[str, TrendRule]:
     """Return Trend Micro's sixteen rules on Bedrock."""
     return msgspec.convert(_table("trend_rules.toml"), dict[str, TrendRule])
+
+
+@cache
+def rule_sets() -> Mapping[str, RuleSet]:
+    """Return the published rule sets beside Trend Micro's, by name."""
+    return msgspec.convert(_table("rule_sets.toml"), dict[str, RuleSet])
 
 
 @cache
