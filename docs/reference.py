@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from docs.costs_page import costs_page
 from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
@@ -291,6 +292,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "adr/README.md": decisions_page,
     "checks.md": checks_page,
+    "costs.md": costs_page,
     "reference/cli.md": cli_page,
     "reference/detectors.md": detectors_page,
     "reference/errors.md": errors_page,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
+from keepstone.aws.bound_guardrail import BoundGuardrail
 from keepstone.aws.credentials import Renewed, Source
 from keepstone.aws.signing import Signer
 from keepstone.catalog.places import regions
@@ -59,13 +60,22 @@ class SigV4:
 class BedrockRuntime:
     """One region's Bedrock Runtime."""
 
-    def __init__(self, name: str, attempts: int, origin: Origin, authorizer: Authorizer) -> None:
+    def __init__(
+        self,
+        name: str,
+        attempts: int,
+        origin: Origin,
+        authorizer: Authorizer,
+        *,
+        guardrail: BoundGuardrail | None = None,
+    ) -> None:
         self.name = name
         self.attempts = attempts
         self._origin = origin
         self._authority = origin.authority
         self._pool = HttpPool(origin)
         self._authorizer = authorizer
+        self._guardrail = guardrail
 
     def supports(self, operation: Operation) -> bool:
         """Say whether Bedrock itself serves the operation; guardrails are applied by the gateway."""
@@ -73,6 +83,8 @@ class BedrockRuntime:
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:
         """Forward one call."""
+        if self._guardrail is not None:
+            request = self._guardrail.put_in(request)
         path = self._origin.base_path + _path(request.model_id, request.operation)
         headers = [
             *await self._authorizer.headers(self._authority, path, request.body),

@@ -12,6 +12,7 @@ COMMANDS = {
     "drift": "keepstone.cli.deploy_plan:drift",
     "destroy": "keepstone.cli.deploy_apply:destroy",
     "outputs": "keepstone.cli.deploy_outputs:outputs",
+    "overlay": "keepstone.cli.deploy_outputs:overlay",
     "iam-policy": "keepstone.cli.deploy_iam:iam_policy",
     "variables": "keepstone.cli.deploy_outputs:variables",
 }

@@ -1,10 +1,11 @@
-"""`keepstone deploy outputs` and `variables`: what a deployment gives, and what it takes."""
+"""`keepstone deploy outputs`, `overlay` and `variables`: what a deployment gives, and what it takes."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from keepstone.cli.deploy_options import dir_option
+from keepstone.cli.deploy_options import dir_option, loaded
 from keepstone.cli.output import emit, format_option, talk
 
 
@@ -13,6 +14,31 @@ from keepstone.cli.output import emit, format_option, talk
 @format_option
 def outputs(*, folder: Path, output_format: str) -> None:
     """Show the outputs of what is deployed."""
+    found = _deployed(folder)
+    if output_format == "table":
+        emit([{"output": name, "value": value} for name, value in sorted(found.items())], fit=("value",))
+    else:
+        emit(found, "json")
+
+
+@click.command(
+    epilog="""\b
+Example:
+  keepstone deploy overlay > keepstone.deployed.yaml && keepstone up --env deployed"""
+)
+@dir_option
+def overlay(*, folder: Path) -> None:
+    """Print an overlay on the policy by which the gateway uses what is deployed.
+
+    For each Bedrock upstream in the deployment's region: the endpoints, the guardrail, and the access role
+    where `trusted_principals` says who may assume it.
+    """
+    from keepstone.deploy.overlay import overlay as overlay_of
+
+    click.echo(overlay_of(loaded().document, _deployed(folder)), nl=False)
+
+
+def _deployed(folder: Path) -> dict[str, Any]:
     from keepstone.core.errors import UsageError
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import Workspace
@@ -21,10 +47,7 @@ def outputs(*, folder: Path, output_format: str) -> None:
     found = Terraform(folder, talk).outputs().get("bedrock_solution")
     if found is None:
         raise UsageError("nothing is deployed from this folder", hint="`keepstone deploy apply` builds it")
-    if output_format == "table":
-        emit([{"output": name, "value": value} for name, value in sorted(found.items())], fit=("value",))
-    else:
-        emit(found, "json")
+    return dict(found)
 
 
 @click.command(epilog="Example: keepstone deploy variables alarm")

@@ -11,6 +11,7 @@ from keepstone.cli.output import emit, format_option, talk
 
 if TYPE_CHECKING:
     from keepstone.deploy.changes import Change, Summary
+    from keepstone.deploy.costs import Estimate
     from keepstone.posture.report import Report
 
 _FINDINGS = 1
@@ -80,18 +81,25 @@ def _tell(summary: "Summary") -> None:
         emit([_row(each) for each in summary.changes], fit=("resource", "attributes"))
         click.echo()
         click.echo(", ".join(f"{count} to {action}" for action, count in summary.counts.items() if count))
-    if summary.costs:
+    if summary.cost.costs or summary.cost.unpriced:
         click.echo()
-        emit(
-            [
-                {"what": each.what, "count": each.count, "USD_a_month": f"{each.amount:.2f}"}
-                for each in summary.costs
-            ]
-        )
-        click.echo(
-            f"about {summary.monthly:.0f} USD a month, used or not (us-east-1, {summary.looked_at}); "
-            "calls, logs and traffic come on top"
-        )
+        _tell_cost(summary.cost)
+
+
+def _tell_cost(cost: "Estimate") -> None:
+    """Say what there is costs, used or not, and what of it has no price here."""
+    rows = [
+        {"what": each.what, "count": f"{each.count:g}", "USD_a_month": f"{each.amount:.2f}"}
+        for each in cost.costs
+    ]
+    if rows:
+        emit(rows)
+    click.echo(
+        f"about {cost.monthly:.0f} USD a month, used or not (list prices of {cost.region}, {cost.looked_at});"
+        " calls, logs and traffic come on top"
+    )
+    for each in cost.unpriced:
+        click.echo(f"not in it: {each.count} `{each.type}` ({each.why})")
 
 
 def _tell_checks(report: "Report") -> None:
@@ -149,8 +157,10 @@ def _document(summary: "Summary") -> dict[str, object]:
             for each in summary.changes
         ],
         "fixed_cost": {
-            "usd_a_month": round(summary.monthly, 2),
-            "prices_of": summary.looked_at,
-            "parts": list(summary.costs),
+            "usd_a_month": round(summary.cost.monthly, 2),
+            "prices_of": summary.cost.looked_at,
+            "region": summary.cost.region,
+            "parts": list(summary.cost.costs),
+            "not_priced": list(summary.cost.unpriced),
         },
     }

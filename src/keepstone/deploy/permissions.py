@@ -178,6 +178,15 @@ def gateway(place: Place, policy: Policy) -> Document:
     if own:
         models = _models(place, sorted({each.region for each in own}))
         statements += [_allow([*_INVOKE, "bedrock:CountTokens"], models), _allow(_LISTS, ("*",))]
+    bound = sorted({each.region for each in own if each.guardrail is not None})
+    if bound:  # Bedrock asks for both of whoever calls with a guardrail, the key being the guardrail's
+        guardrails = [
+            f"arn:{place.partition}:bedrock:{region}:{place.account}:guardrail/*" for region in bound
+        ]
+        keys = [f"arn:{place.partition}:kms:{region}:{place.account}:key/*" for region in bound]
+        by_bedrock = {"kms:ViaService": [f"bedrock.{region}.amazonaws.com" for region in bound]}
+        statements.append(_allow([_APPLY], guardrails))
+        statements.append(_allow(["kms:Decrypt"], keys) | {"Condition": {"StringEquals": by_bedrock}})
     roles = sorted({each.assume_role.arn for each in upstreams if each.assume_role is not None})
     if roles:
         statements.append(_allow(["sts:AssumeRole", "sts:TagSession"], roles))

@@ -44,6 +44,10 @@ _HINTS = (
     ("unsupported state file format", "the state file is damaged; its backup lies beside it"),
     ("state snapshot", "the state file is damaged or of a newer Terraform; its backup lies beside it"),
 )
+_OUR_KEYS = "ks_"
+_LEADS_TO_US = frozenset(
+    {"AWS_BEARER_TOKEN_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"}
+)
 _PROGRESS = frozenset({"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"})
 _MODULE = "module.bedrock_solution."
 _USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
@@ -153,7 +157,10 @@ def _binary() -> str:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", "TF_INPUT": "0"}
+    """Return our own environment, without what leads a client of the gateway to the gateway."""
+    led = os.environ.get("AWS_BEARER_TOKEN_BEDROCK", "").startswith(_OUR_KEYS)
+    kept = {name: value for name, value in os.environ.items() if not (led and name in _LEADS_TO_US)}
+    return {**kept, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1", "TF_INPUT": "0"}
 
 
 @contextmanager

@@ -25,10 +25,11 @@ CHARS_PER_TOKEN = 4
 PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 """A `Retry-After` beyond this is the caller's to wait for."""
-OURS = frozenset({"upstream.request"})
+OURS = frozenset({"upstream.request", "upstream.guardrail"})
 """Errors before anything was sent, about the request: they say nothing about the upstream."""
 
 _BY_CODE = {
+    "upstream.guardrail": ReasonCode.GUARDRAIL_UNKNOWN,
     "upstream.timeout": ReasonCode.UPSTREAM_TIMED_OUT,
     "upstream.malformed": ReasonCode.UPSTREAM_MALFORMED,
     "wire.malformed": ReasonCode.UPSTREAM_MALFORMED,

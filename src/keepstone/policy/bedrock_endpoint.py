@@ -15,13 +15,14 @@ from keepstone.policy.schema.upstreams import AssumeRole, BedrockUpstream
 
 SHORTEST_ROLE, LONGEST_ROLE = "15m", "12h"
 _REGION_IN_HOST = re.compile(
-    r"(?:^|\.)(?:bedrock-runtime|sts|kms)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$"
+    r"(?:^|\.)(?:bedrock|bedrock-runtime|sts|kms)(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$"
 )
 
 
 def bedrock_faults(upstream: BedrockUpstream, path: Path) -> Iterator[Fault]:
     """Yield what is wrong with the way to Bedrock."""
     yield from aws_url_faults(upstream.endpoint_url, upstream.region, (*path, "endpoint_url"))
+    yield from aws_url_faults(upstream.control_endpoint_url, upstream.region, (*path, "control_endpoint_url"))
     if upstream.fips and upstream.endpoint_url:
         message = "`fips` and `endpoint_url` exclude each other"
         yield Fault((*path, "fips"), message, "name the FIPS endpoint in `endpoint_url`")

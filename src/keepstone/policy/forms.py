@@ -75,6 +75,10 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$": Form(
             "ARN of a role", "the ARN of an IAM role", "arn:aws:iam::111122223333:role/models"
         ),
+        r"^([a-z0-9]{1,64}|arn:[a-z-]+:bedrock:[a-z0-9-]+:[0-9]{12}:guardrail/[a-z0-9]+)$": Form(
+            "guardrail", "the id of a guardrail of Bedrock, or its ARN", "gr8x5vk2p0d1"
+        ),
+        r"^([1-9][0-9]{0,7}|DRAFT)$": Form("version", "the number of a version, or `DRAFT`", "1"),
         r"^([\w+=,.@:/-]{2,1224})?$": Form(
             "text", "2 to 1224 letters, digits and `_+=,.@:/-`, without spaces", "acme-models"
         ),

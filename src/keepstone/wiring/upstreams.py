@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from keepstone.aws.bedrock import BearerToken, BedrockRuntime, SigV4, endpoint
+from keepstone.aws.bound_guardrail import BoundGuardrail
 from keepstone.aws.credentials import Role, Source, assumed, chain
 from keepstone.aws.inference_profiles import ControlPlane
 from keepstone.aws.model_lists import ModelLists
@@ -72,7 +73,9 @@ def build_upstream(name: str, config: schema.Upstream) -> Upstream:
             authorizer = (
                 BearerToken(secret(token, name)) if token else SigV4(config.region, _credentials(config))
             )
-            return BedrockRuntime(name, config.attempts, origin, authorizer)
+            bound = config.guardrail
+            guardrail = BoundGuardrail(bound.id, bound.version) if bound else None
+            return BedrockRuntime(name, config.attempts, origin, authorizer, guardrail=guardrail)
         case schema.OpenAIUpstream():
             origin = _origin(config, config.base_url, config.ca_bundle)
             api_key = secret(config.api_key, name) if config.api_key else None

@@ -33,6 +33,7 @@ OTHER_NAMES = {
     "s3:PutEncryptionConfiguration",
     "s3:PutLifecycleConfiguration",
 }
+GUARDED = {"us": {"kind": "bedrock", "region": "us-east-1", "guardrail": {"id": "gr8x5vk2p0d1"}}}
 SERVICES = {"bedrock": ("bedrock", "bedrock-runtime")}
 
 
@@ -46,6 +47,7 @@ def operations(service: str) -> frozenset[str]:
 def documents():
     yield permissions.deployer(HERE, iam_actions())
     yield permissions.gateway(HERE, policy())
+    yield permissions.gateway(HERE, policy(upstreams=GUARDED))
     yield permissions.service_control(HERE, ["us-east-1"])
     for each in Persona:
         yield permissions.persona(HERE, policy(), each)
@@ -90,6 +92,12 @@ def test_what_a_role_may_be_changed_by_is_bound_to_the_deployment() -> None:
     }
     (passing,) = [each for each in document["Statement"] if each["Action"] == ["iam:PassRole"]]
     assert set(passing["Condition"]["StringEquals"]) == {"iam:PassedToService"}
+
+
+def test_a_gateway_whose_calls_have_a_guardrail_may_apply_it_and_read_it() -> None:
+    needed = {"bedrock:ApplyGuardrail", "kms:Decrypt"}
+    assert actions(permissions.gateway(HERE, policy(upstreams=GUARDED))) >= needed
+    assert not actions(permissions.gateway(HERE, policy())) & needed
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,25 @@ def test_no_terraform_is_told(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("KEEPSTONE_TERRAFORM", str(tmp_path / "none"))
     with pytest.raises(DeployError, match="not on this machine"):
         Terraform(tmp_path, print)
+
+
+LEADS = {
+    "AWS_BEARER_TOKEN_BEDROCK": "ks_85fb83218323_x",
+    "AWS_ENDPOINT_URL_BEDROCK": "https://127.0.0.1:8080",
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://127.0.0.1:8080",
+}
+
+
+@pytest.mark.parametrize(("key", "kept"), [("ks_85fb83218323_x", False), ("bedrock-api-key-x", True)])
+def test_what_leads_a_client_to_the_gateway_does_not_lead_terraform_there(
+    key, kept, tmp_path, monkeypatch
+) -> None:
+    script = tmp_path / "terraform"
+    names = "|".join(LEADS)
+    script.write_text(f"#!/bin/sh\nenv | grep -E '^({names})=' > '{tmp_path}/seen'\necho '{{}}'\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("KEEPSTONE_TERRAFORM", str(script))
+    for name, value in (LEADS | {"AWS_BEARER_TOKEN_BEDROCK": key}).items():
+        monkeypatch.setenv(name, value)
+    Terraform(tmp_path, print).outputs()
+    assert bool((tmp_path / "seen").read_text()) is kept

@@ -22,6 +22,9 @@ def faults(fields):
         "endpoint_url: 'http://127.0.0.1:9000'",
         "endpoint_url: 'http://localhost:9000'",
         "fips: true",
+        "control_endpoint_url: 'https://vpce-0a1b.bedrock.us-east-1.vpce.amazonaws.com'",
+        "guardrail: {id: gr8x5vk2p0d1}",
+        "guardrail: {id: 'arn:aws:bedrock:us-east-1:123456789012:guardrail/gr8x5vk2p0d1', version: '3'}",
         f"assume_role: {{{ROLE}}}",
         f"assume_role: {{{ROLE}, duration: 12h, external_id: 'a:b/c', tags: {{team: blue}}}}",
         f"assume_role: {{{ROLE}, sts_endpoint_url: 'https://vpce-1.sts.us-east-1.vpce.amazonaws.com'}}",
@@ -42,6 +45,10 @@ def test_ways_that_make_sense(fields):
         ),
         (
             "endpoint_url: 'https://bedrock-runtime.eu-west-1.amazonaws.com'",
+            "the endpoint is in `eu-west-1`, the `region` is `us-east-1`",
+        ),
+        (
+            "control_endpoint_url: 'https://vpce-0a1b.bedrock.eu-west-1.vpce.amazonaws.com'",
             "the endpoint is in `eu-west-1`, the `region` is `us-east-1`",
         ),
         (

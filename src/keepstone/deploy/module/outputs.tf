@@ -135,6 +135,11 @@ output "endpoint_ids" {
   value       = local.endpoint_ids
 }
 
+output "endpoint_urls" {
+  description = "Where the endpoints that this module made answer, by service, also where their private names do not lead."
+  value       = { for service, each in aws_vpc_endpoint.this : service => "https://${each.dns_entry[0].dns_name}" }
+}
+
 output "bedrock_guardrail_id" {
   description = "Id of the guardrail; `null` without one."
   value       = one(aws_bedrock_guardrail.this[*].guardrail_id)

@@ -26,6 +26,12 @@ def explain_routing(policy: Policy) -> Iterator[str]:
 def _ways(name: str, upstream: BedrockUpstream) -> Iterator[str]:
     if upstream.assume_role is not None:
         yield f"Calls to upstream `{name}` are signed by role `{upstream.assume_role.arn}`."
+    if upstream.guardrail is not None:
+        bound = upstream.guardrail
+        yield (
+            f"Calls to upstream `{name}` go with Bedrock's guardrail `{bound.id}`, version {bound.version}; "
+            "what that one does stands in the answers, not in the record."
+        )
     if upstream.endpoint_url:
         yield f"Calls to upstream `{name}` go to {upstream.endpoint_url}."
     if upstream.fips:

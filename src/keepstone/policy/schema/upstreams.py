@@ -72,6 +72,21 @@ class AssumeRole(Closed, frozen=True, kw_only=True):
     ] = ""
 
 
+class BedrockGuardrail(Closed, frozen=True, kw_only=True):
+    """A guardrail of Bedrock's own, with which every call to the upstream is made beside the gateway's."""
+
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"^([a-z0-9]{1,64}|arn:[a-z-]+:bedrock:[a-z0-9-]+:[0-9]{12}:guardrail/[a-z0-9]+)$",
+            description="its id, or its ARN; a call that names another one is refused",
+        ),
+    ]
+    version: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$", description="which version of it")] = (
+        "DRAFT"
+    )
+
+
 class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", tag="bedrock"):
     """Amazon Bedrock Runtime in one region, by SigV4 with the AWS credential chain or by a bearer token."""
 
@@ -83,6 +98,12 @@ class BedrockUpstream(_Upstream, frozen=True, kw_only=True, tag_field="kind", ta
     assume_role: Annotated[
         AssumeRole | None,
         Meta(description="a role that signs calls; absent: the gateway's own identity does"),
+    ] = None
+    guardrail: Annotated[
+        BedrockGuardrail | None,
+        Meta(
+            description="a guardrail of Bedrock's own that goes with every call; absent: the gateway's alone"
+        ),
     ] = None
     fips: Annotated[bool, Meta(description="use the region's FIPS 140 endpoint")] = False
     endpoint_url: Annotated[
