@@ -77,6 +77,58 @@ class TestRole:
             assert bedrock.requests == []
 
 
+BOUND = """\
+version: 1
+organisation: {{name: Bound}}
+identities:
+  roles:
+    app: {{allow: [{{models: ["*"]}}]}}
+upstreams:
+  bound:
+    kind: bedrock
+    region: us-east-1
+    endpoint_url: "{bedrock}"
+    attempts: 1
+    guardrail: {{id: gr8x5vk2p0d1, version: "2"}}
+models:
+  - {{id: "anthropic.*", upstreams: [bound]}}
+"""
+
+
+class TestGuardrail:
+    """This Bedrock's role may ask models with one guardrail only, as the deployed access role."""
+
+    @pytest.fixture
+    def gateway(self, tmp_path: Path) -> Iterator[GatewayProcess]:
+        with BedrockSimulator(guardrail="gr8x5vk2p0d1:2") as bedrock:
+            process = GatewayProcess(tmp_path, BOUND.format(bedrock=bedrock.url)).start()
+            try:
+                yield process
+            finally:
+                process.close()
+
+    def test_every_call_goes_with_it(self, gateway: GatewayProcess) -> None:
+        client = gateway.client()
+        assert said(client.converse(modelId=CLAUDE, messages=user("hi"))) == "A simulated answer."
+        assert events_of(client.converse_stream(modelId=CLAUDE, messages=user("hi")))
+        body = {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "hi"}],
+        }
+        assert client.invoke_model(modelId=CLAUDE, body=json.dumps(body))["body"].read()
+        stream = client.invoke_model_with_response_stream(modelId=CLAUDE, body=json.dumps(body))
+        assert list(stream["body"])
+
+    def test_a_caller_cannot_bring_another_one(self, gateway: GatewayProcess) -> None:
+        client = gateway.client()
+        other = {"guardrailIdentifier": "weaker", "guardrailVersion": "1"}
+        with pytest.raises(client.exceptions.ResourceNotFoundException, match="guardrail_unknown"):
+            client.converse(modelId=CLAUDE, messages=user("hi"), guardrailConfig=other)
+        same = {"guardrailIdentifier": "gr8x5vk2p0d1", "guardrailVersion": "1", "trace": "enabled"}
+        assert said(client.converse(modelId=CLAUDE, messages=user("hi"), guardrailConfig=same))
+
+
 class TestKept:
     """What stands in neither text nor policy, and what applications pay for."""
 

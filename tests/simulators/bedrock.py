@@ -56,9 +56,12 @@ class BedrockSimulator(Simulator):
         bearers: Collection[str] = (BEARER,),
         region: str = "us-east-1",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        guardrail: str = "",
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        """With `guardrail` the caller's role is one that may ask models with this guardrail only."""
         super().__init__(tls=tls)
+        self.guardrail = guardrail
         self.accepted = Accepted(pairs, bearers, region)
         self._now = now
 
@@ -85,6 +88,9 @@ class BedrockSimulator(Simulator):
         family = family_of(model_id)
         if family is None:
             raise _invalid("The provided model identifier is invalid.")
+        if self.guardrail and operation != "CountTokens" and _guardrail_of(request) != self.guardrail:
+            message = "User is not authorized to perform: bedrock:InvokeModel with an explicit deny"
+            raise _RefusedError(Failure(403, "AccessDeniedException", message))
         if behaviour.failure:
             raise _RefusedError(behaviour.failure)
         match operation:
@@ -119,6 +125,11 @@ def _request(operation: str, model_id: str, received: Received) -> Json:
     if fault:
         raise _invalid(fault)
     return request
+
+
+def _guardrail_of(request: Json) -> str:
+    named = request.get("guardrailConfig") or request
+    return f"{named.get('guardrailIdentifier', '')}:{named.get('guardrailVersion', '')}"
 
 
 def _json(body: bytes) -> Json:

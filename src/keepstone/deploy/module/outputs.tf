@@ -137,7 +137,7 @@ output "endpoint_ids" {
 
 output "endpoint_urls" {
   description = "Where the endpoints that this module made answer, by service, also where their private names do not lead."
-  value       = { for service, each in aws_vpc_endpoint.this : service => "https://${each.dns_entry[0].dns_name}" }
+  value       = { for service, each in aws_vpc_endpoint.this : service => "https://${each.dns_entry[0].dns_name}" if length(each.dns_entry) > 0 }
 }
 
 output "bedrock_guardrail_id" {
