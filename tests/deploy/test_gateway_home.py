@@ -24,7 +24,7 @@ STREAM = (1, 0, 0, 0, 0, 1, 1)
 
 
 @needs_terraform
-@pytest.mark.parametrize(("test", "runs"), [("gateway", 5), ("gateway_input", 5)])
+@pytest.mark.parametrize(("test", "runs"), [("gateway", 6), ("gateway_input", 5)])
 def test_the_home_plans_as_it_says(tmp_path, test, runs) -> None:
     folder = tmp_path / "home"
     shutil.copytree(HOME, folder)

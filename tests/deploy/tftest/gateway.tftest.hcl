@@ -116,6 +116,11 @@ run "with_the_least_input" {
   }
 
   assert {
+    condition     = alltrue([for each in aws_ecs_task_definition.machine : each.track_latest])
+    error_message = "a task definition that somebody registers is not seen"
+  }
+
+  assert {
     condition     = alltrue([for each in merge(module.first.services, module.second.services, module.busy.services) : !each.exec && !each.public])
     error_message = "somebody can get into a machine"
   }
@@ -126,7 +131,7 @@ run "with_the_least_input" {
   }
 
   assert {
-    condition     = { for name, each in aws_appautoscaling_target.machine : name => "${each.min_capacity}-${each.max_capacity}" } == { a = "1-1", b = "1-1", c = "0-1", d = "0-1" }
+    condition     = { for name, each in aws_appautoscaling_target.machine : name => "${each.min_capacity}-${each.max_capacity}" } == { c = "0-1", d = "0-1" }
     error_message = "a machine could run twice"
   }
 
@@ -231,18 +236,43 @@ run "with_the_least_input" {
   }
 
   assert {
-    condition     = toset([for each in aws_vpc_security_group_ingress_rule.clients : "${each.cidr_ipv4} ${each.from_port}-${each.to_port}"]) == toset(["10.30.0.0/16 443-443", "10.40.0.0/16 443-443"])
+    condition     = toset([for each in aws_security_group.clients.ingress : "${one(each.cidr_blocks)} ${each.from_port}-${each.to_port}"]) == toset(["10.30.0.0/16 443-443", "10.40.0.0/16 443-443"])
     error_message = "others than the named ranges call"
   }
 
   assert {
-    condition     = toset([for name, each in aws_vpc_security_group_ingress_rule.inside : "${each.description} by ${each.from_port}-${each.to_port} ${name}"]) == toset(["From balancer by 8443-8443 balancer-machines", "From machines by 2049-2049 machines-files", "From machines by 5432-5432 machines-database", "From machines by 6379-6379 machines-rates"])
-    error_message = "ranges reach machines or stores"
+    condition     = { for name, each in aws_security_group.among : name => "${one(each.ingress).from_port}-${one(each.ingress).to_port}" } == { serving = "8443-8443", files = "2049-2049", database = "5432-5432", rates = "6379-6379" }
+    error_message = "machines and stores are reached by other ports"
   }
 
   assert {
-    condition     = [for each in aws_vpc_security_group_egress_rule.endpoints : each.cidr_ipv4] == ["10.0.0.0/16"]
-    error_message = "machines reach the whole world"
+    condition     = alltrue([for each in aws_security_group.among : alltrue([for rule in concat(tolist(each.ingress), tolist(each.egress)) : rule.self && length(concat(tolist(rule.cidr_blocks), tolist(rule.ipv6_cidr_blocks), tolist(rule.prefix_list_ids), tolist(rule.security_groups))) == 0])])
+    error_message = "ranges, or other groups, reach machines or stores"
+  }
+
+  assert {
+    condition     = [for each in aws_security_group.services.egress : one(each.cidr_blocks)] == ["10.0.0.0/16"] && length(aws_security_group.services.ingress) == 0
+    error_message = "machines reach the whole world, or are reached"
+  }
+
+  assert {
+    condition     = length(local.worn_by.machines) <= 5
+    error_message = "a network interface wears five groups at most"
+  }
+
+  assert {
+    condition     = alltrue([for each in data.aws_iam_policy_document.secret.statement : each.effect == "Deny" && contains(each.actions, "secretsmanager:GetSecretValue")]) && aws_secretsmanager_secret_policy.gateway.block_public_policy
+    error_message = "others than what starts tasks read the secret"
+  }
+
+  assert {
+    condition     = { for name, each in aws_iam_role_policies_exclusive.this : name => each.policy_names } == { gateway = toset(["gateway"]), start = toset(["start"]) } && alltrue([for each in aws_iam_role_policy_attachments_exclusive.this : length(each.policy_arns) == 0])
+    error_message = "a role may do more than stands here"
+  }
+
+  assert {
+    condition     = aws_rds_cluster.this.engine_version == "16" && alltrue([for each in aws_rds_cluster_instance.this : each.auto_minor_version_upgrade])
+    error_message = "the database is not kept up to date, or a plan takes an upgrade back"
   }
 
   assert {
@@ -309,6 +339,19 @@ run "learning_what_the_firewall_would_do" {
   assert {
     condition     = length([for each in aws_wafv2_web_acl.this[0].rule : each.name if try(length(each.override_action[0].count), 0) == 1]) == 3
     error_message = "a managed rule blocks"
+  }
+}
+
+run "with_a_minor_version_of_the_database" {
+  command = plan
+
+  variables {
+    database_version = "16.6"
+  }
+
+  assert {
+    condition     = !anytrue([for each in aws_rds_cluster_instance.this : each.auto_minor_version_upgrade]) && aws_rds_cluster_parameter_group.this.family == "aurora-postgresql16"
+    error_message = "RDS upgrades what a plan would take back"
   }
 }
 

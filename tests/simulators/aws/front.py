@@ -17,41 +17,72 @@ from werkzeug.wrappers import Response
 
 from tests.simulators.aws.alarms import CompositeAlarms
 from tests.simulators.aws.budgets import Budgets
+from tests.simulators.aws.cache_parameters import CacheParameters
+from tests.simulators.aws.cache_users import CacheUsers
+from tests.simulators.aws.caches import Caches
 from tests.simulators.aws.conformance import faults
 from tests.simulators.aws.cost_anomalies import CostAnomalies
+from tests.simulators.aws.databases import Databases
+from tests.simulators.aws.ecs_services import EcsServices
+from tests.simulators.aws.file_systems import FileSystems
+from tests.simulators.aws.firewalls import Firewalls
 from tests.simulators.aws.guardrails import Guardrails
 from tests.simulators.aws.invocation_logging import InvocationLogging
 from tests.simulators.aws.key_rotation import KeyRotation
+from tests.simulators.aws.load_balancers import LoadBalancers
 from tests.simulators.aws.log_protection import LogProtection
 from tests.simulators.aws.operations import Extension, NotOursError, Refused
+from tests.simulators.aws.scaling import Scaling
 from tests.simulators.aws.trails import Trails
 
 EXTENSIONS: tuple[type[Extension], ...] = (
     Budgets,
+    CacheParameters,
+    CacheUsers,
+    Caches,
     CompositeAlarms,
     CostAnomalies,
+    Databases,
+    EcsServices,
+    FileSystems,
+    Firewalls,
     Guardrails,
     InvocationLogging,
     KeyRotation,
+    LoadBalancers,
     LogProtection,
+    Scaling,
     Trails,
 )
 _OWN = {
     (kind.service, name): (kind, method) for kind in EXTENSIONS for name, method in kind.operations().items()
 }
+_AFTER = {
+    (kind.service, name): (kind, method)
+    for kind in EXTENSIONS
+    for name, method in kind.operations("following").items()
+}
 _SERVICES = {
+    "application-autoscaling": "application-autoscaling",
     "bedrock": "bedrock",
     "budgets": "budgets",
     "ce": "ce",
     "cloudtrail": "cloudtrail",
     "config": "config",
     "ec2": "ec2",
+    "ecs": "ecs",
+    "elasticache": "elasticache",
+    "elasticfilesystem": "efs",
+    "elasticloadbalancing": "elbv2",
     "events": "events",
     "iam": "iam",
     "kms": "kms",
     "logs": "logs",
     "monitoring": "cloudwatch",
+    "rds": "rds",
+    "secretsmanager": "secretsmanager",
     "sns": "sns",
+    "wafv2": "wafv2",
 }
 """What is checked: botocore's name of a service, by the name that its requests are signed for."""
 _SCOPE = re.compile(r"Credential=[^/]+/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
@@ -98,9 +129,26 @@ class Front:
             return self._moto(environ, start)
         self.called.add((call.service, call.operation.name))
         response = self._answered(call)
-        sent = (self._moto if response is None else response)(environ, start)
+        sent = response(environ, start) if response is not None else self._by_moto(call, environ, start)
         self.after.pop(call.operation.name, _nothing)()
         return sent
+
+    def _by_moto(self, call: "_Call", environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        """Let moto answer, and put into its state what it forgot."""
+        codes: list[str] = []
+
+        def noting(status: str, *rest: Any) -> Any:
+            codes.append(status)
+            return start(status, *rest)
+
+        sent = self._moto(environ, noting)
+        kind, method = _AFTER.get((call.service, call.operation.name), (None, ""))
+        if kind is not None and codes[0].startswith("2"):
+            getattr(self._extension(kind, call.region), method)(call.asked)
+        return sent
+
+    def _extension(self, kind: type[Extension], region: str) -> Extension:
+        return self._extensions.setdefault((kind, region), kind(region))
 
     def _answered(self, call: _Call) -> Response | None:
         """The answer of an extension, or why the request is refused; none where moto answers."""
@@ -111,9 +159,8 @@ class Front:
         kind, method = _OWN.get((call.service, call.operation.name), (None, ""))
         if kind is None:
             return None
-        extension = self._extensions.setdefault((kind, call.region), kind(call.region))
         try:
-            told = getattr(extension, method)(call.asked)
+            told = getattr(self._extension(kind, call.region), method)(call.asked)
         except NotOursError:
             return None
         except Refused as refused:

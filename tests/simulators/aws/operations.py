@@ -32,8 +32,21 @@ def answers(operation: str) -> Callable[[Answering], Answering]:
     return mark
 
 
+Following = Callable[[Any, Asked], None]
+
+
+def follows(operation: str) -> Callable[[Following], Following]:
+    """Mark the method that puts into moto's state what moto forgot of an operation that it carried out."""
+
+    def mark(method: Following) -> Following:
+        method.following = operation  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
 class Extension:
-    """The operations of one service in one region; a subclass marks its methods with `answers`."""
+    """The operations of one service in one region; methods are marked with `answers` or `follows`."""
 
     service = ""
     """botocore's name of the service."""
@@ -42,9 +55,9 @@ class Extension:
         self.region = region
 
     @classmethod
-    def operations(cls) -> dict[str, str]:
-        """The operations it answers, each with the method that does."""
-        marked = {name: getattr(each, "operation", None) for name, each in vars(cls).items()}
+    def operations(cls, mark: str = "operation") -> dict[str, str]:
+        """The operations it answers, or follows (`following`), each with the method that does."""
+        marked = {name: getattr(each, mark, None) for name, each in vars(cls).items()}
         return {operation: name for name, operation in marked.items() if operation is not None}
 
 

@@ -35,7 +35,7 @@ resource "aws_rds_cluster" "this" {
   master_user_secret_kms_key_id       = aws_kms_key.this.arn
   iam_database_authentication_enabled = true
   db_subnet_group_name                = aws_db_subnet_group.this.name
-  vpc_security_group_ids              = [aws_security_group.this["database"].id]
+  vpc_security_group_ids              = [aws_security_group.among["database"].id]
   db_cluster_parameter_group_name     = aws_rds_cluster_parameter_group.this.name
   storage_encrypted                   = true
   kms_key_id                          = aws_kms_key.this.arn
@@ -63,7 +63,7 @@ resource "aws_rds_cluster_instance" "this" {
   engine_version                  = aws_rds_cluster.this.engine_version
   instance_class                  = "db.serverless"
   publicly_accessible             = false
-  auto_minor_version_upgrade      = true
+  auto_minor_version_upgrade      = !strcontains(var.database_version, ".") # else a plan would take an upgrade back, which RDS refuses
   performance_insights_enabled    = true
   performance_insights_kms_key_id = aws_kms_key.this.arn
   ca_cert_identifier              = "rds-ca-rsa2048-g1"

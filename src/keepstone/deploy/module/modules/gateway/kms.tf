@@ -37,6 +37,10 @@ resource "aws_kms_key" "this" {
   enable_key_rotation     = true
   policy                  = data.aws_iam_policy_document.key.json
   tags                    = local.tags
+
+  lifecycle {
+    prevent_destroy = true # it opens the ledgers, their backups and the database's last snapshot
+  }
 }
 
 resource "aws_kms_alias" "this" {

@@ -52,7 +52,7 @@ resource "aws_elasticache_replication_group" "this" {
   port                       = 6379
   parameter_group_name       = aws_elasticache_parameter_group.this.name
   subnet_group_name          = aws_elasticache_subnet_group.this.name
-  security_group_ids         = [aws_security_group.this["rates"].id]
+  security_group_ids         = [aws_security_group.among["rates"].id]
   user_group_ids             = [aws_elasticache_user_group.this.user_group_id]
   at_rest_encryption_enabled = true
   kms_key_id                 = aws_kms_key.this.arn

@@ -5,7 +5,7 @@ resource "aws_lb" "this" {
   load_balancer_type         = "application"
   internal                   = true
   subnets                    = var.subnet_ids
-  security_groups            = [aws_security_group.this["balancer"].id]
+  security_groups            = local.worn_by.balancer
   idle_timeout               = var.longest_silence_seconds
   enable_deletion_protection = var.deletion_protection
   drop_invalid_header_fields = true

@@ -61,8 +61,8 @@ output "kms_key_arn" {
 }
 
 output "security_group_ids" {
-  description = "Security groups of load balancer, machines and stores."
-  value       = { for name, each in aws_security_group.this : name => each.id }
+  description = "Security groups: `clients` of the load balancer, one for each conversation, `services` that machines reach."
+  value       = { for each in concat([aws_security_group.clients, aws_security_group.services], values(aws_security_group.among)) : trimprefix(each.name, "${local.name}-") => each.id }
 }
 
 output "alarm_names" {

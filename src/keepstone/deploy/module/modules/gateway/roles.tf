@@ -97,3 +97,16 @@ resource "aws_iam_role_policy" "start" {
   role   = aws_iam_role.start.id
   policy = data.aws_iam_policy_document.start.json
 }
+
+# A role may do what stands here: a policy that somebody adds beside is a difference that an apply takes off.
+resource "aws_iam_role_policies_exclusive" "this" {
+  for_each     = { gateway = aws_iam_role_policy.gateway, start = aws_iam_role_policy.start }
+  role_name    = each.value.role
+  policy_names = [each.value.name]
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "this" {
+  for_each    = { gateway = aws_iam_role.gateway, start = aws_iam_role.start }
+  role_name   = each.value.name
+  policy_arns = []
+}

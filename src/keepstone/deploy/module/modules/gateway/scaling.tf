@@ -3,18 +3,17 @@
 
 locals {
   busy     = { for number, name in var.machines_when_busy : name => length(var.machines) + number } # how many run before it
-  scaled   = merge({ for name in var.machines : name => var.started ? 1 : 0 }, { for name in var.machines_when_busy : name => 0 })
   services = merge(module.first.services, module.second.services, module.busy.services)
   bounds   = { wake = { operator = "GreaterThanOrEqualToThreshold", threshold = 1, periods = 3, to = 1 }, rest = { operator = "LessThanThreshold", threshold = 0.6, periods = 15, to = 0 } }
   steps    = { for each in setproduct(keys(local.busy), keys(local.bounds)) : "${each[0]}-${each[1]}" => merge(local.bounds[each[1]], { machine = each[0], before = local.busy[each[0]], wakes = each[1] == "wake" }) }
 }
 
 resource "aws_appautoscaling_target" "machine" {
-  for_each           = local.scaled
+  for_each           = local.busy
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
   resource_id        = "service/${aws_ecs_cluster.this.name}/${local.services[each.key].name}"
-  min_capacity       = each.value
+  min_capacity       = 0
   max_capacity       = var.started ? 1 : 0
   tags               = local.tags
 }

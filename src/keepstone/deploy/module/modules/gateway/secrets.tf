@@ -14,3 +14,30 @@ resource "aws_secretsmanager_secret" "gateway" {
   recovery_window_in_days = 30
   tags                    = local.tags
 }
+
+# Nobody reads it but what starts a task: who administers the account writes values, and would have to change this first.
+data "aws_iam_policy_document" "secret" {
+  statement {
+    sid       = "OnlyWhatStartsTasksReads"
+    effect    = "Deny"
+    actions   = ["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"]
+    resources = ["*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = [aws_iam_role.start.arn]
+    }
+  }
+}
+
+resource "aws_secretsmanager_secret_policy" "gateway" {
+  secret_arn          = aws_secretsmanager_secret.gateway.arn
+  policy              = data.aws_iam_policy_document.secret.json
+  block_public_policy = true
+}

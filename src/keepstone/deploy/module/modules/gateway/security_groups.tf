@@ -1,84 +1,56 @@
-# Who reaches whom: named ranges the load balancer, that one the machines, these the stores. Nothing else.
+# Who talks with whom. A group is a conversation: who takes part wears it, and its rules name the group itself. So all rules
+# stand within their group and none beside it, and one that somebody adds is a difference that the next plan takes back.
+# Two groups whose rules named each other could not say both so. See ADR 37.
 
 locals {
-  groups = {
-    balancer = "Load balancer of ${local.name}"
-    machines = "Machines of ${local.name}"
-    files    = "File system of the ledgers of ${local.name}"
-    database = "PostgreSQL of ${local.name}"
-    rates    = "Valkey of ${local.name}"
-  }
-
-  # From whom to whom, by which port: a rule out of the one and a rule into the other.
-  ways = {
-    balancer-machines = { from = "balancer", to = "machines", port = local.port }
-    machines-files    = { from = "machines", to = "files", port = 2049 }
-    machines-database = { from = "machines", to = "database", port = 5432 }
-    machines-rates    = { from = "machines", to = "rates", port = 6379 }
+  conversations = {
+    serving  = { port = local.port, who = "Load balancer and machines" }
+    files    = { port = 2049, who = "Machines and the file system of the ledgers" }
+    database = { port = 5432, who = "Machines and PostgreSQL" }
+    rates    = { port = 6379, who = "Machines and Valkey" }
   }
   client_cidrs = distinct([for cidr in var.client_cidrs : "${cidrhost(cidr, 0)}/${split("/", cidr)[1]}"])
   egress_cidrs = distinct([for cidr in var.egress_cidrs : "${cidrhost(cidr, 0)}/${split("/", cidr)[1]}"])
+
+  # A rule of 443 that lets nobody through; each rule says whom it does.
+  rule = { protocol = "tcp", from_port = 443, to_port = 443, cidr_blocks = [], ipv6_cidr_blocks = [], prefix_list_ids = [], security_groups = [], self = false }
 }
 
-resource "aws_security_group" "this" {
-  for_each    = local.groups
+resource "aws_security_group" "clients" {
+  name        = "${local.name}-clients"
+  description = "Clients of ${local.name}"
+  vpc_id      = var.vpc_id
+  tags        = merge(local.tags, { Name = "${local.name}-clients" })
+  ingress     = [for cidr in local.client_cidrs : merge(local.rule, { description = "HTTPS from ${cidr}", cidr_blocks = [cidr] })]
+  egress      = []
+}
+
+resource "aws_security_group" "among" {
+  for_each    = local.conversations
   name        = "${local.name}-${each.key}"
-  description = each.value
+  description = "${each.value.who} of ${local.name}"
   vpc_id      = var.vpc_id
   tags        = merge(local.tags, { Name = "${local.name}-${each.key}" })
+  ingress     = [merge(local.rule, { description = each.value.who, from_port = each.value.port, to_port = each.value.port, self = true })]
+  egress      = [merge(local.rule, { description = each.value.who, from_port = each.value.port, to_port = each.value.port, self = true })]
 }
 
-resource "aws_vpc_security_group_ingress_rule" "clients" {
-  for_each          = toset(local.client_cidrs)
-  security_group_id = aws_security_group.this["balancer"].id
-  description       = "HTTPS of clients"
-  cidr_ipv4         = each.value
-  from_port         = 443
-  to_port           = 443
-  ip_protocol       = "tcp"
-  tags              = local.tags
+resource "aws_security_group" "services" {
+  name        = "${local.name}-services"
+  description = "Services of AWS that machines of ${local.name} reach"
+  vpc_id      = var.vpc_id
+  tags        = merge(local.tags, { Name = "${local.name}-services" })
+  ingress     = []
+
+  egress = concat(
+    [for cidr in local.egress_cidrs : merge(local.rule, { description = "HTTPS to ${cidr}", cidr_blocks = [cidr] })],
+    [for list in distinct(var.egress_prefix_list_ids) : merge(local.rule, { description = "HTTPS to ${list}", prefix_list_ids = [list] })],
+  )
 }
 
-resource "aws_vpc_security_group_ingress_rule" "inside" {
-  for_each                     = local.ways
-  security_group_id            = aws_security_group.this[each.value.to].id
-  referenced_security_group_id = aws_security_group.this[each.value.from].id
-  description                  = "From ${each.value.from}"
-  from_port                    = each.value.port
-  to_port                      = each.value.port
-  ip_protocol                  = "tcp"
-  tags                         = local.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "inside" {
-  for_each                     = local.ways
-  security_group_id            = aws_security_group.this[each.value.from].id
-  referenced_security_group_id = aws_security_group.this[each.value.to].id
-  description                  = "To ${each.value.to}"
-  from_port                    = each.value.port
-  to_port                      = each.value.port
-  ip_protocol                  = "tcp"
-  tags                         = local.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "endpoints" {
-  for_each          = toset(local.egress_cidrs)
-  security_group_id = aws_security_group.this["machines"].id
-  description       = "Bedrock and other services of AWS"
-  cidr_ipv4         = each.value
-  from_port         = 443
-  to_port           = 443
-  ip_protocol       = "tcp"
-  tags              = local.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "prefix_lists" {
-  for_each          = toset(var.egress_prefix_list_ids)
-  security_group_id = aws_security_group.this["machines"].id
-  description       = "S3 by its gateway endpoint"
-  prefix_list_id    = each.value
-  from_port         = 443
-  to_port           = 443
-  ip_protocol       = "tcp"
-  tags              = local.tags
+locals {
+  worn_by = {
+    balancer = [aws_security_group.clients.id, aws_security_group.among["serving"].id]
+    machines = [for each in concat([aws_security_group.services], values(aws_security_group.among)) : each.id] # five, which is the most by default
+  }
 }

@@ -18,13 +18,13 @@ locals {
     busy   = { for name in var.machines_when_busy : name => aws_ecs_task_definition.machine[name].arn }
   }
   around = {
-    cluster        = aws_ecs_cluster.this.arn
-    prefix         = local.name
-    target_group   = aws_lb_target_group.this.arn
-    security_group = aws_security_group.this["machines"].id
-    subnets        = local.subnets
-    port           = local.port
-    tags           = local.tags
+    cluster         = aws_ecs_cluster.this.arn
+    prefix          = local.name
+    target_group    = aws_lb_target_group.this.arn
+    security_groups = local.worn_by.machines
+    subnets         = local.subnets
+    port            = local.port
+    tags            = local.tags
   }
 }
 
@@ -34,7 +34,18 @@ module "first" {
   around   = local.around
   running  = var.started
 
-  depends_on = [aws_lb_listener.https, aws_efs_mount_target.ledgers, aws_efs_file_system_policy.ledgers, aws_iam_role_policy.start, aws_iam_role_policy.gateway, aws_rds_cluster_instance.this]
+  # What a machine needs to serve, and what has to stand before it before it does.
+  depends_on = [
+    aws_efs_file_system_policy.ledgers,
+    aws_efs_mount_target.ledgers,
+    aws_elasticache_replication_group.this,
+    aws_iam_role_policy.gateway,
+    aws_iam_role_policy.start,
+    aws_lb_listener_rule.no_metrics,
+    aws_rds_cluster_instance.this,
+    aws_secretsmanager_secret_policy.gateway,
+    aws_wafv2_web_acl_association.this,
+  ]
 }
 
 module "second" {
@@ -51,6 +62,7 @@ module "busy" {
   machines = local.waves.busy
   around   = local.around
   running  = false # until there is load
+  by_load  = true
 
   depends_on = [module.second]
 }

@@ -25,7 +25,7 @@ resource "aws_efs_mount_target" "ledgers" {
   for_each        = toset(var.subnet_ids)
   file_system_id  = aws_efs_file_system.ledgers.id
   subnet_id       = each.value
-  security_groups = [aws_security_group.this["files"].id]
+  security_groups = [aws_security_group.among["files"].id]
 }
 
 resource "aws_efs_access_point" "machine" {

@@ -57,6 +57,7 @@ resource "aws_ecs_task_definition" "machine" {
   memory                   = var.memory
   task_role_arn            = aws_iam_role.gateway.arn
   execution_role_arn       = aws_iam_role.start.arn
+  track_latest             = true # a revision that somebody else registers is a difference
   container_definitions    = jsonencode([merge(local.container, { environment = [for name, value in local.environment_of[each.key] : { name = name, value = value }] })])
   tags                     = local.tags
 

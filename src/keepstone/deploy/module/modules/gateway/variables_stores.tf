@@ -1,13 +1,13 @@
 # PostgreSQL for keys, Valkey for limits, and the file system of the ledgers.
 
 variable "database_version" {
-  description = "Version of Aurora PostgreSQL, 15 or newer. What it is when it was created stays until this changes."
+  description = "Version of Aurora PostgreSQL, 15 or newer. `16`: RDS chooses the minor version, and upgrades it in the maintenance window. `16.6`: that one, until this changes."
   type        = string
-  default     = "16.6"
+  default     = "16"
 
   validation {
-    condition     = can(regex("^(1[5-9]|[2-9][0-9])\\.[0-9]+$", var.database_version))
-    error_message = "`database_version` is no version of Aurora PostgreSQL from 15 on: expected one such as `16.6`."
+    condition     = can(regex("^(1[5-9]|[2-9][0-9])(\\.[0-9]+)?$", var.database_version))
+    error_message = "`database_version` is no version of Aurora PostgreSQL from 15 on: expected one such as `16` or `16.6`."
   }
 }
 
