@@ -143,16 +143,39 @@ class TestReplacing:
         assert gateway.verify().returncode == 0
 
 
-def test_no_successor_starts_while_the_policy_is_invalid(start: Start) -> None:
+STARTS_ANYWAY = "starts with the one in force: the policy is not valid"
+
+
+def test_a_successor_obeys_the_policy_in_force_while_the_one_on_disk_is_invalid(start: Start) -> None:
     gateway = start(*TWO)
-    victim, survivor = workers_of(gateway)
+    victims = workers_of(gateway)
     valid = gateway.policy.read_text()
-    gateway.policy.write_text(valid + "nonsense: true\n")
-    os.kill(victim, signal.SIGKILL)
-    until(lambda: "does not start: the policy is not valid" in gateway.log.read_text(), seconds=20)
-    assert survivor in workers_of(gateway)
-    gateway.policy.write_text(valid)
+    narrow = valid.replace('allow: [{models: ["*"]}]', 'allow: [{models: ["us.*"]}]')
+    gateway.policy.write_text(narrow)
+    until(lambda: gateway.log.read_text().count('is in force"}') == 2)
+    gateway.policy.write_text(narrow + "nonsense: true\n")
+    until(lambda: gateway.log.read_text().count("the changed policy is refused") == 2)
+    for number, victim in enumerate(victims, 1):  # at last nobody is left who has ever read a valid one
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: gateway.log.read_text().count(STARTS_ANYWAY) == number, seconds=30)  # noqa: B023
     until(lambda: counted(gateway, "keepstone_worker_up") == 2, seconds=30)
+    statuses = lambda: {gateway.post(PATH, BODY)[0] for _ in range(24)}  # noqa: E731
+    assert statuses() == {403}
+    gateway.policy.write_text(valid)
+    until(lambda: statuses() == {200})
+    assert gateway.stop() == 0
+    assert gateway.verify().returncode == 0
+
+
+def test_a_rolling_restart_ends_before_an_invalid_policy(start: Start) -> None:
+    gateway = start(*TWO)
+    assert gateway.process is not None
+    before = workers_of(gateway)
+    gateway.policy.write_text(gateway.policy.read_text() + "nonsense: true\n")
+    gateway.process.send_signal(signal.SIGUSR2)
+    until(lambda: "is not replaced: the policy is not valid" in gateway.log.read_text(), seconds=20)
+    until(lambda: workers_of(gateway) == before)
+    assert gateway.post(PATH, BODY)[0] == 200
     assert gateway.stop() == 0
 
 

@@ -7,11 +7,16 @@ from typing import Any
 
 import msgspec
 
+from keepstone.policy.load import PolicyFiles
+
 MAX_LINE = 16 << 20
 
 
 class Hello(msgspec.Struct, tag=True, forbid_unknown_fields=True):
-    """Parent to worker, once: what to serve. `settings` are the fields of `Settings`, as text."""
+    """Parent to worker, once: what to serve. `settings` are the fields of `Settings`, as text.
+
+    `in_force` are the files of the policy that the others obey, for when what is on disk is invalid.
+    """
 
     settings: dict[str, str | int | float | bool]
     certificate: str = ""
@@ -19,6 +24,7 @@ class Hello(msgspec.Struct, tag=True, forbid_unknown_fields=True):
     client_ca: str = ""
     clients: str = ""
     minimum: str = ""
+    in_force: PolicyFiles = ()
 
 
 class Leave(msgspec.Struct, tag=True):
@@ -37,6 +43,12 @@ class Ready(msgspec.Struct, tag=True):
     policy: str
     summary: str
     repaired: str
+
+
+class InForce(msgspec.Struct, tag=True):
+    """Worker to parent: the files of the policy that it obeys from now on."""
+
+    files: PolicyFiles
 
 
 class Failed(msgspec.Struct, tag=True):
@@ -64,7 +76,7 @@ class Answer(msgspec.Struct, tag=True):
     metrics: str
 
 
-Message = Hello | Leave | Ask | Ready | Failed | Report | Answer
+Message = Hello | Leave | Ask | Ready | InForce | Failed | Report | Answer
 _decoder = msgspec.json.Decoder(Message)
 _encode = msgspec.json.Encoder().encode
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
-from keepstone.cli.control import Answer, Ask, Failed, Hello, Leave, Link, Ready, Report, as_text
+from keepstone.cli.control import Answer, Ask, Failed, Hello, InForce, Leave, Link, Ready, Report, as_text
 from keepstone.core import errors
 from keepstone.core.errors import KeepstoneError, LedgerCorrupt, LedgerError
 from keepstone.core.settings import Settings
@@ -28,6 +28,7 @@ from keepstone.ledger.disk import make_folder
 from keepstone.ledger.key import LedgerKey
 from keepstone.ledger.merkle import EMPTY_ROOT
 from keepstone.ledger.view import MAIN, SHARDS, Reached, View, current, write_view
+from keepstone.policy.load import PolicyFiles
 
 START_S = 60.0
 GOODBYE_S = 320.0
@@ -68,6 +69,7 @@ class Supervisor:
         self._failures = [0] * len(listeners)
         self._broken: set[str] = set()
         self._before = ""  # the counts of workers that have ended
+        self._in_force: PolicyFiles = ()  # of the policy that was reloaded last
         self._restarts = 0
         self._asked = 0
         self._waiting: dict[int, asyncio.Future[None]] = {}
@@ -110,8 +112,11 @@ class Supervisor:
 
     # --- one worker
 
-    async def _start(self, number: int) -> _Worker:
-        """Start a process on its socket, with a log that nobody writes; the view knows of the log before."""
+    async def _start(self, number: int, in_force: PolicyFiles = ()) -> _Worker:
+        """Start a process on its socket, with a log that nobody writes; the view knows of the log before.
+
+        With a policy `in_force` it starts even while the one on disk is invalid.
+        """
         shard = self._free_shard()
         if shard not in self._view.logs:
             self._view = self._view.after({shard: Reached(0, EMPTY_ROOT)})
@@ -131,7 +136,7 @@ class Supervisor:
         worker = _Worker(number, shard, process, link, time.monotonic(), loop.create_future())
         self._workers.append(worker)
         settings = as_text(self._settings) | {"worker": number, "shard": shard}
-        link.send(Hello(settings, *_as_text(self._tls)))
+        link.send(Hello(settings, in_force=in_force, **_as_text(self._tls)))
         self._spawn(self._listen(worker))
         return worker
 
@@ -158,6 +163,8 @@ class Supervisor:
             match message:
                 case Ready():
                     worker.ready.set_result(message)
+                case InForce(files):
+                    self._in_force = files
                 case Failed(kind, text, hint, code):
                     known = getattr(errors, kind, KeepstoneError)
                     worker.ready.set_exception(known(text, hint=hint, code=code))
@@ -199,7 +206,7 @@ class Supervisor:
     async def _start_again(self, number: int) -> _Worker:
         while True:
             await asyncio.sleep(PAUSE_S[min(self._failures[number], len(PAUSE_S) - 1)])
-            worker = await self._start(number)
+            worker = await self._start(number, self._in_force)
             try:
                 await self._until_ready(worker)
             except KeepstoneError as error:
@@ -277,9 +284,7 @@ class Supervisor:
 
     async def _say_last(self) -> None:
         """Copy and anchor what the workers have published when they ended."""
-        from keepstone.wiring.outside import (
-            say_last,
-        )  # what only workers need costs this process nothing before
+        from keepstone.wiring.outside import say_last  # only the end needs what this imports
 
         try:
             await say_last(self._settings)
@@ -317,8 +322,14 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
 
-def _as_text(tls: TlsFiles | None) -> tuple[str, ...]:
+def _as_text(tls: TlsFiles | None) -> dict[str, str]:
     """Return the files as a `Hello` names them."""
     if tls is None:
-        return ()
-    return str(tls.certificate), str(tls.key), str(tls.client_ca or ""), tls.clients, tls.minimum
+        return {}
+    return {
+        "certificate": str(tls.certificate),
+        "key": str(tls.key),
+        "client_ca": str(tls.client_ca or ""),
+        "clients": tls.clients,
+        "minimum": tls.minimum,
+    }

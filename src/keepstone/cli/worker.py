@@ -7,16 +7,19 @@ far its log has come and what its metrics are. When the parent goes away, it let
 import asyncio
 import contextlib
 import gc
+import logging
 import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keepstone.cli.control import Answer, Ask, Failed, Hello, Leave, Link, Ready, Report
+from keepstone.cli.control import Answer, Ask, Failed, Hello, InForce, Leave, Link, Ready, Report
 from keepstone.core.errors import KeepstoneError
 from keepstone.core.settings import Settings
 from keepstone.ledger.view import Reached, reached
+from keepstone.policy.compile import CompiledPolicy, compile_policy
+from keepstone.policy.load import PolicyFiles, load_files
 
 if TYPE_CHECKING:
     from keepstone.cli.server import Serving
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 REPORT_S = 1.0
 ANSWER_S = 2.0
 ORPHAN_S = 5.0
+LOG = logging.getLogger("keepstone")
 
 
 def settings_of(hello: Hello) -> Settings:
@@ -49,6 +53,8 @@ class Worker:
         self._link.send(
             Ready(service.gateway.active.policy.hash, service.recorder_summary, service.ledger.repaired)
         )
+        service.told = self._obeys
+        self._obeys(service.gateway.active.policy)
         reporting = asyncio.create_task(self._report_often(serving))
         try:
             while (message := await self._link.receive()) is not None:
@@ -65,6 +71,9 @@ class Worker:
         finally:
             reporting.cancel()
         serving.stop()  # nobody would start a successor or keep the view
+
+    def _obeys(self, policy: CompiledPolicy) -> None:
+        self._link.send(InForce(policy.files))
 
     async def _report_often(self, serving: "Serving") -> None:
         ledger = serving.service.ledger
@@ -102,10 +111,24 @@ class Worker:
             self._waiting.pop(number, None)
 
 
+def _policy(settings: Settings, in_force: PolicyFiles) -> CompiledPolicy:
+    """Read the policy; where it is invalid, a successor goes on with the one in force, as the others do."""
+    from keepstone.wiring.active import read_policy
+
+    try:
+        return read_policy(settings)
+    except KeepstoneError as error:
+        if not in_force:
+            raise
+        LOG.error(  # noqa: TRY400
+            "the policy on disk is refused, this worker starts with the one in force: %s", error.message
+        )
+        return compile_policy(load_files(in_force))
+
+
 async def _main(link_fd: int, listener_fd: int) -> int:
     from keepstone.cli.server import log_to_stderr, serve_until_told
     from keepstone.gateway.tls import TlsFiles
-    from keepstone.wiring.active import read_policy
 
     link = await Link.over(socket.socket(fileno=link_fd))
     hello = await link.receive()
@@ -123,7 +146,7 @@ async def _main(link_fd: int, listener_fd: int) -> int:
         tasks.append(asyncio.create_task(worker.run(serving)))
 
     try:
-        policy = await asyncio.to_thread(read_policy, settings)
+        policy = await asyncio.to_thread(_policy, settings, hello.in_force)
         serving = await serve_until_told(
             settings, policy, socket.socket(fileno=listener_fd), tls=tls, ready=ready, patience=ORPHAN_S * 2
         )

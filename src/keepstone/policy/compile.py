@@ -18,7 +18,7 @@ from keepstone.policy.admission import Admission, Admitted
 from keepstone.policy.detected import DetectedClasses, compile_classes
 from keepstone.policy.duration import parse_duration, seconds
 from keepstone.policy.limits import LimitRule, compile_limit
-from keepstone.policy.load import LoadedPolicy
+from keepstone.policy.load import LoadedPolicy, PolicyFiles
 from keepstone.policy.model_ids import Glob, names_of
 from keepstone.policy.prices import PriceBook
 from keepstone.policy.residency.rules import ResidencyRules, compile_residency
@@ -110,6 +110,7 @@ class CompiledPolicy:
     """The policy in force: immutable, hashed, pure."""
 
     hash: str
+    files: PolicyFiles
     document: Policy
     limits: tuple[LimitRule, ...]
     prices: PriceBook
@@ -235,6 +236,7 @@ def compile_policy(loaded: LoadedPolicy) -> CompiledPolicy:
     lifetime = document.identities.keys
     return CompiledPolicy(
         hash=loaded.hash,
+        files=loaded.files,
         document=document,
         limits=tuple(compile_limit(each, number) for number, each in enumerate(document.limits)),
         prices=price_book(document),

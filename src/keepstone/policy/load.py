@@ -6,7 +6,7 @@ passes are syntax, shape and credentials together, then, for a document of the r
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,8 @@ from keepstone.policy.tree import MAX_BYTES, Node, Source, Unreadable, decode, p
 
 _ENVIRONMENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _T = TypeVar("_T")
+PolicyFiles = tuple[tuple[str, bytes], ...]
+"""Names and contents of the files that make a policy, the base first."""
 _NO_SECRETS = (
     "write `{env: NAME}` or `{file: /path}` where a secret is needed, and revoke this one if it is real"
 )
@@ -42,7 +44,7 @@ _NO_SECRETS = (
 class LoadedPolicy:
     """A valid document: the files it came from, the merged values, their hash, and what was warned of."""
 
-    sources: tuple[Path, ...]
+    files: PolicyFiles
     document: Policy
     hash: str
     warnings: tuple[Problem, ...] = ()
@@ -50,13 +52,17 @@ class LoadedPolicy:
 
 def load(path: Path, environment: str = "") -> LoadedPolicy:
     """Return the policy of `path` and its overlay `<stem>.<environment>.yaml`; raise `InvalidPolicyError`."""
-    paths = [path]
-    texts = [(str(path), _read(path, Kind.POLICY))]
+    files = [(str(path), _read(path, Kind.POLICY))]
     if environment:
-        paths.append(overlay_path(path, environment))
-        texts.append((str(paths[1]), _read(paths[1], Kind.OVERLAY)))
-    document, warnings = load_texts(texts)
-    return LoadedPolicy(tuple(paths), document, hash_of(document), warnings)
+        overlay = overlay_path(path, environment)
+        files.append((str(overlay), _read(overlay, Kind.OVERLAY)))
+    return load_files(tuple(files))
+
+
+def load_files(files: PolicyFiles) -> LoadedPolicy:
+    """Return the policy of files that have been read, base first; raise `InvalidPolicyError`."""
+    document, warnings = load_texts(files)
+    return LoadedPolicy(files, document, hash_of(document), warnings)
 
 
 def overlay_path(path: Path, environment: str) -> Path:
@@ -67,7 +73,7 @@ def overlay_path(path: Path, environment: str) -> Path:
     return path.with_name(f"{path.stem}.{environment}{path.suffix}")
 
 
-def load_texts(files: list[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, ...]]:
+def load_texts(files: Sequence[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, ...]]:
     """Return the document and its warnings from named file contents, base first; pure."""
     roots: list[Node] = []
     sources: dict[str, Source] = {}

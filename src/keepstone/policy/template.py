@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from keepstone.core.exchange import DataClass
-from keepstone.policy.load import LoadedPolicy, hash_of, load_texts
+from keepstone.policy.load import LoadedPolicy, load_files
 from keepstone.policy.template_guard import guardrail_section
 
 
@@ -122,8 +122,7 @@ def default_document() -> str:
 
 def default_policy() -> LoadedPolicy:
     """Return `default_document` loaded; it comes from no file."""
-    document, warnings = load_texts([("built-in", default_document().encode())])
-    return LoadedPolicy((), document, hash_of(document), warnings)
+    return load_files((("built-in", default_document().encode()),))
 
 
 def _head(answers: Answers) -> str:

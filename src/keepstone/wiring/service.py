@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -67,6 +68,8 @@ class Service:
     key_sources: KeySourceCache
     telemetry: "Exporter | None" = None
     needs_restart: bool = False
+    told: Callable[[CompiledPolicy], None] | None = None
+    """Hears of each policy that a reload puts in force, at once."""
 
     @property
     def metrics(self) -> Metrics:
@@ -94,6 +97,8 @@ class Service:
         self.needs_restart = policy.record != self.durability
         envelope = self.gateway.active.policy.document.retention.envelope
         self.gateway.active = active
+        if self.told is not None:
+            self.told(policy)
         if policy.document.retention.envelope != envelope:
             await self.keeper.open_anew()
         self.stores.keys.stale_for(policy.stale_for_ns)
