@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepstone.policy.cases import load_cases
-from keepstone.policy.load import load, load_texts, overlay_path
+from keepstone.policy.load import load, load_files, load_texts, overlay_path
 from keepstone.policy.problems import InvalidPolicyError, Severity
 from tests.unit.policy.documents import MINIMAL, loaded, problems_of
 
@@ -395,7 +395,9 @@ class TestOverlay:
             "  - {id: anthropic.x, upstreams: [dev]}\n"
         )
         policy = load(tmp_path / "keepstone.yaml", "prod")
-        assert policy.sources == (tmp_path / "keepstone.yaml", tmp_path / "keepstone.prod.yaml")
+        paths = tmp_path / "keepstone.yaml", tmp_path / "keepstone.prod.yaml"
+        assert policy.files == tuple((str(path), path.read_bytes()) for path in paths)
+        assert load_files(policy.files) == policy
         assert (policy.document.organisation.name, policy.document.organisation.use_case) == ("Acme", "tests")
         assert [(m.id, m.upstreams, m.max_data_class) for m in policy.document.models] == [
             ("anthropic.*", ("dev",), "Public"),
