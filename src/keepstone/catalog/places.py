@@ -63,6 +63,23 @@ def country_of(region: str) -> str:
     return found.country if found else ""
 
 
+def partition_of(region: str) -> str:
+    """Return the partition of a region as ARNs name it, such as `aws-us-gov`; empty where nobody knows.
+
+    A region that is newer than the list is where its neighbours are: `us-gov-north-1` with `us-gov-west-1`.
+    """
+    found = regions().get(region)
+    if found is not None:
+        return found.partition
+    near = {each.partition for each in regions().values() if _area(each.id) == _area(region)}
+    return near.pop() if len(near) == 1 else ""
+
+
+def _area(region: str) -> str:
+    """Return a region's name without direction and number, which no two partitions share."""
+    return region.rsplit("-", 2)[0]
+
+
 def commercial_regions() -> tuple[str, ...]:
     """Return the ids of the regions of AWS's commercial partition, in order."""
     return tuple(sorted(each.id for each in regions().values() if each.partition == "aws"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keepstone.catalog.iam_actions import iam_actions
+from keepstone.catalog.places import partition_of
 from keepstone.core.exchange import Operation
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.schema.document import Policy
@@ -118,13 +119,17 @@ class Place:
     environment: str
     region: str
     account: str = "*"
-    partition: str = "aws"
     role: str = DEFAULT_ROLE
 
     @property
     def prefix(self) -> str:
         """Return what the names of resources begin with."""
         return f"{self.environment}-bedrock"
+
+    @property
+    def partition(self) -> str:
+        """Return the partition that ARNs here name."""
+        return partition_of(self.region)
 
     def fill(self, arn: str) -> str:
         """Return an ARN with this place in it."""

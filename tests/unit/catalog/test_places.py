@@ -5,7 +5,14 @@ import pytest
 from tools import regions as generator
 
 from keepstone.catalog.jurisdictions import blocs, countries_of, looked_at, regime_of, regimes
-from keepstone.catalog.places import ANYWHERE, commercial_regions, country_of, profiles, regions
+from keepstone.catalog.places import (
+    ANYWHERE,
+    commercial_regions,
+    country_of,
+    partition_of,
+    profiles,
+    regions,
+)
 
 TODAY = date(2026, 11, 21)
 
@@ -69,3 +76,28 @@ def test_decisions_are_dated_and_do_not_overlap():
             assert not one.needs or one.scope
             same = [each for each in regime.adequacy if each.country == one.country and each.holds(one.since)]
             assert same == [one], (regime.id, one.country)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-central-1", "aws"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-gov-north-9", "aws-us-gov"),
+        ("us-north-9", "aws"),
+        ("eu-isoe-north-9", "aws-iso-e"),
+        ("xx-new-1", ""),
+        ("", ""),
+    ],
+)
+def test_a_regions_partition(region, partition):
+    assert partition_of(region) == partition
+
+
+def test_neighbours_are_in_one_partition():
+    areas = {each.rsplit("-", 2)[0]: set() for each in regions()}
+    for each in regions().values():
+        areas[each.id.rsplit("-", 2)[0]].add(each.partition)
+    assert [area for area, found in areas.items() if len(found) > 1] == []

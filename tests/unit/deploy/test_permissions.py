@@ -1,6 +1,7 @@
 """IAM documents: real actions only, nothing for nobody, and the bounds that a persona has."""
 
 import json
+import re
 from functools import cache
 
 import botocore.session
@@ -140,6 +141,16 @@ def test_the_gateway_needs_what_its_policy_says() -> None:
         ),
     )
     assert {"s3:PutObject", "kms:GenerateDataKey", "bedrock:InvokeModel"} <= actions(kept)
+
+
+@pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
+def test_arns_are_of_the_regions_partition(region, partition) -> None:
+    place = Place("production", region, "123456789012")
+    bedrock = policy(upstreams={"us": {"kind": "bedrock", "region": region}})
+    made = [permissions.for_whom(place, bedrock, who, [region]) for who in ("deployer", "gateway", "scp")]
+    made += [permissions.persona(place, bedrock, each) for each in Persona]
+    arns = set(re.findall(r'"arn:([^:"]*):', json.dumps(made)))
+    assert arns == {partition}
 
 
 def test_documents_are_json() -> None:
