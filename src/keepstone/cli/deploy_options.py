@@ -49,15 +49,18 @@ def written(workspace: "Workspace") -> "tuple[Input, ...]":
     """Write a deployment's folder from the policy, after its input was looked at; return the input."""
     from keepstone.core.errors import UsageError
     from keepstone.deploy.inputs import inputs_of
+    from keepstone.deploy.models import models_of
     from keepstone.deploy.notices import Weight, notices_of
 
     policy = loaded()
     inputs = inputs_of(policy.document)
-    notices = notices_of({each.name: each.value for each in inputs})
+    place = policy.document.deployment
+    assert place is not None  # noqa: S101 - `inputs_of` refuses a policy without one
+    models = None if "foundation_models" in place.variables else models_of(policy.document)
+    notices = notices_of({each.name: each.value for each in inputs}, models)
     for each in notices:
         talk(f"{each.weight}: {each.variable}: {each.found}; {each.done} ({each.why})")
     if any(each.weight is Weight.ERROR for each in notices):
         raise UsageError("the input cannot be deployed as it is", hint="the lines above say what and why")
-    assert policy.document.deployment is not None  # noqa: S101 - `inputs_of` refuses a policy without one
-    workspace.write(policy.document.deployment, inputs, policy.hash)
+    workspace.write(place, inputs, policy.hash)
     return inputs

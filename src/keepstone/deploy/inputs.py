@@ -1,9 +1,13 @@
 """The module's input: read out of the policy, overridden by name, each value with its reason."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from keepstone.catalog.places import partition_of
 from keepstone.core.errors import DeployError
+from keepstone.deploy.models import models_of
+from keepstone.deploy.partition import WITHOUT, require_one_partition
 from keepstone.policy.schema.deployment import Deployment
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.guardrails import (
@@ -18,7 +22,7 @@ from keepstone.policy.schema.upstreams import BedrockUpstream
 
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922)
 """What CloudWatch Logs takes, up to eight years."""
-_GEOGRAPHIES = ("us.", "eu.", "apac.", "us-gov.", "global.", "jp.", "au.", "ca.")
+_WATCHED = {"budgets": "enable_budget_monitoring", "ce": "enable_budget_anomaly_detection"}
 _DEFAULT = "default"
 
 
@@ -37,6 +41,7 @@ def inputs_of(policy: Policy) -> tuple[Input, ...]:
     if place is None:
         hint = "`keepstone deploy init --help` shows how to add one"
         raise DeployError("the policy has no section `deployment`", hint=hint)
+    require_one_partition(policy, place)
     found = {each.name: each for each in (*_place(place), *_read(policy, place))}
     found |= {
         name: Input(name, value, f"deployment.variables.{name}") for name, value in place.variables.items()
@@ -54,20 +59,20 @@ def _place(place: Deployment) -> list[Input]:
 
 def _read(policy: Policy, place: Deployment) -> list[Input]:
     """Return what the document says elsewhere."""
-    upstreams = [each for each in policy.upstreams.values() if isinstance(each, BedrockUpstream)]
-    regions = sorted({each.region for each in upstreams} | {place.region})
+    models = models_of(policy)
+    regions = sorted({*models.regions, place.region})
     found = [
-        Input("allowed_model_regions", regions, "the regions of upstreams of kind `bedrock`"),
+        Input("allowed_model_regions", regions, "deployment.region, and where upstreams of models are"),
         Input("log_retention_days", _retention(policy.retention.ledger_days), "retention.ledger_days"),
     ]
-    arns = _models(policy, upstreams)
-    if arns:
-        found.append(Input("foundation_models", arns, "models, which all are exact ids"))
+    if models.arns:
+        found.append(
+            Input("foundation_models", list(models.arns), "models on Bedrock, which all are exact ids")
+        )
+    upstreams = [each for each in policy.upstreams.values() if isinstance(each, BedrockUpstream)]
     if any(each.fips for each in upstreams):
         found.append(Input("use_fips_endpoints", True, "upstreams with `fips`"))
-    budget = _budget(policy)
-    if budget is not None:
-        found.append(Input("bedrock_monthly_budget_limit", *budget))
+    found += _money(policy, partition_of(place.region))
     guardrail = policy.guardrails.get(_DEFAULT)
     return [*found, *(_guardrail(guardrail) if guardrail is not None else ())]
 
@@ -76,25 +81,16 @@ def _retention(days: int) -> int:
     return next((each for each in RETENTION_DAYS if each >= days), RETENTION_DAYS[-1])
 
 
-def _models(policy: Policy, upstreams: list[BedrockUpstream]) -> list[str]:
-    """Return the ARNs of the policy's models; none where a pattern or a profile is among them.
-
-    A profile's ARN holds the account, which nobody knows before Terraform has asked for it.
-    """
-    ids = [model.id for model in policy.models if not model.id.startswith("keepstone.")]
-    if not ids or any("*" in each or ":" in each[:4] or each.startswith(_GEOGRAPHIES) for each in ids):
-        return []
-    regions = sorted({each.region for each in upstreams})
-    return [f"arn:aws:bedrock:{region}::foundation-model/{each}" for region in regions for each in ids]
-
-
-def _budget(policy: Policy) -> tuple[str, str] | None:
-    """Return the month's money of the whole organisation, if a limit says it in dollars."""
+def _money(policy: Policy, partition: str) -> Iterator[Input]:
+    """Yield what AWS is to watch: the whole organisation's money of a month, if a limit says it."""
+    for service, variable in _WATCHED.items():
+        if partition in WITHOUT[service]:
+            yield Input(variable, False, f"`{service}` does not answer in the partition `{partition}`")
     for number, limit in enumerate(policy.limits):
         whole = limit.scope == "organisation" and limit.models == ("*",) and limit.roles == ("*",)
         if whole and limit.per == "month" and limit.cost is not None and limit.currency == "USD":
-            return f"{limit.cost:g}", f"limits[{number}].cost"
-    return None
+            yield Input("bedrock_monthly_budget_limit", f"{limit.cost:g}", f"limits[{number}].cost")
+            return
 
 
 def _guardrail(guardrail: Guardrail) -> list[Input]:

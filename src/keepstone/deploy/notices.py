@@ -10,8 +10,11 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from keepstone.catalog.places import partition_of
 from keepstone.catalog.terraform_module import terraform_module
 from keepstone.deploy.inputs import RETENTION_DAYS
+from keepstone.deploy.models import Models
+from keepstone.deploy.partition import WITHOUT
 
 _RANGES = ("management_allowed_cidrs", "runtime_allowed_cidrs")
 _WIDEST = 16
@@ -68,12 +71,13 @@ class Notice:
     why: str
 
 
-def notices_of(values: Values) -> tuple[Notice, ...]:
-    """Return every notice about the input, the worst first."""
+def notices_of(values: Values, models: Models | None = None) -> tuple[Notice, ...]:
+    """Return every notice about the input, the worst first; with `models`, about those of the policy, too."""
     order = list(Weight)
     found = list(_types(values))  # values of a wrong kind say nothing else
     if not found:
         found = [each for look in _LOOKS for each in look(values)]
+        found += _unlisted(models) if models is not None else ()
     return tuple(sorted(found, key=lambda each: (order.index(each.weight), each.variable)))
 
 
@@ -187,6 +191,21 @@ def _models(values: Values) -> Iterator[Notice]:
             )
 
 
+def _unlisted(models: Models) -> Iterator[Notice]:
+    """Tell which models of the policy the list of models does not name, and what follows from that."""
+    for each in models.elsewhere:
+        done = "it is left out, and no region is allowed for it"
+        yield Notice(Weight.NOTE, "foundation_models", f"`{each.model}` is not on Bedrock", done, each.why)
+    for each in models.unnamed:
+        done = "the list is left empty: every model in the allowed regions may be invoked"
+        why = "name exact ids, or the ARNs in `deployment.variables.foundation_models`"
+        yield Notice(Weight.NOTE, "foundation_models", f"`{each.model}` is {each.why}", done, why)
+    if not models.regions:
+        done = "every model in the deployment's region may be invoked"
+        why = "the environment is for models on Bedrock, and no upstream of kind `bedrock` has one"
+        yield Notice(Weight.WARNING, "foundation_models", "the policy has no model on Bedrock", done, why)
+
+
 def _readers(values: Values) -> Iterator[Notice]:
     if values.get("enable_alerting", True) and not values.get("critical_alert_subscriptions"):
         why = "set it, for instance `{ ops: { protocol: email, endpoint: ops@example.com } }`"
@@ -211,6 +230,16 @@ def _networks(values: Values, name: str) -> list[Network]:
     return found
 
 
+def _partition(values: Values) -> Iterator[Notice]:
+    """Warn where there is no Bedrock: of China, for one, no region has an endpoint of it."""
+    for region in values.get("allowed_model_regions", ()):
+        partition = partition_of(region) if isinstance(region, str) else ""
+        if partition in WITHOUT["bedrock"]:
+            found = f"`{region}` is in the partition `{partition}`"
+            why = "no endpoint of Bedrock is known there: what needs one will not be built"
+            yield Notice(Weight.WARNING, "allowed_model_regions", found, "it is used as it is", why)
+
+
 _LOOKS: tuple[Callable[[Values], Iterator[Notice]], ...] = (
     _cidrs,
     _overlaps,
@@ -218,5 +247,6 @@ _LOOKS: tuple[Callable[[Values], Iterator[Notice]], ...] = (
     _guardrail,
     _logs,
     _models,
+    _partition,
     _readers,
 )

@@ -20,7 +20,15 @@ def values(**more):
         ({}, "environment", "production"),
         ({}, "subnet_ids", PLACE["subnet_ids"]),
         ({}, "allowed_model_regions", ["us-east-1"]),
-        ({"upstreams": {"us": US, "eu": EU}}, "allowed_model_regions", ["eu-central-1", "us-east-1"]),
+        ({"upstreams": {"us": US, "eu": EU}}, "allowed_model_regions", ["us-east-1"]),  # no model is in `eu`
+        (
+            {
+                "upstreams": {"us": US, "eu": EU},
+                "models": [{"id": "anthropic.claude-x", "upstreams": ["eu"]}],
+            },
+            "allowed_model_regions",
+            ["eu-central-1", "us-east-1"],
+        ),
         (
             {},
             "foundation_models",

@@ -55,6 +55,7 @@ def test_good_input_has_no_notice() -> None:
             "content_filters",
             "`NONE` is set",
         ),
+        ({"allowed_model_regions": ["cn-north-1"]}, Weight.WARNING, "allowed_model_regions", "`aws-cn`"),
         ({"pii_entities_action": "ANONYMIZE"}, Weight.NOTE, "pii_entities_action", "secrets are blocked"),
         ({"s3_log_prefix": "a/b/"}, Weight.NOTE, "s3_log_prefix", "`a/b` is used"),
         ({"log_retention_days": "lots"}, Weight.ERROR, "log_retention_days", "expected a number"),
