@@ -40,21 +40,20 @@ def apply(
 
     workspace = Workspace(folder)
     workspace.require()
-    if not workspace.plan_is_current():
-        hint = "`keepstone deploy plan` makes one, and shows what it does"
-        raise UsageError("there is no plan of the input as it is now", hint=hint)
-    if accepted and reason is None:
-        raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
-    terraform = Terraform(folder, talk)
-    workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
-    _require_checks(folder, accepted)
-    told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
-    _record("deploy.apply_begun", workspace, told)
-    for each in terraform.apply(PLAN):
-        talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
-    _record("deploy.applied", workspace, {"by": by})
-    (folder / PLAN).unlink()  # it is done; Terraform would refuse it a second time
-    outputs = terraform.outputs().get("bedrock_solution", {})
+    with workspace.held():
+        workspace.require_plan()
+        if accepted and reason is None:
+            raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
+        terraform = Terraform(folder, talk)
+        workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
+        _require_checks(folder, accepted)
+        told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
+        _record("deploy.apply_begun", workspace, told)
+        for each in terraform.apply(PLAN):
+            talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
+        _record("deploy.applied", workspace, {"by": by})
+        workspace.drop_plan()
+        outputs = terraform.outputs().get("bedrock_solution", {})
     emit({name: outputs.get(name) for name in _TOLD} if output_format == "table" else outputs, output_format)
 
 
@@ -110,6 +109,6 @@ def destroy(*, folder: Path, named: str) -> None:
     if place is None or named != place.environment:
         hint = f"`--yes-destroy {place.environment}` does it" if place else "the policy has no `deployment`"
         raise UsageError("destroying takes the environment's name", hint=hint)
-    _, terraform = prepared(folder)
-    terraform.destroy()
+    with prepared(folder) as (_, terraform):
+        terraform.destroy()
     talk("destroyed; the key can be rescued until its window is over")

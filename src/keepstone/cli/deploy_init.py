@@ -33,7 +33,9 @@ def init(*, folder: Path, output_format: str) -> None:
     """
     from keepstone.deploy.workspace import Workspace
 
-    inputs = written(Workspace(folder))
+    workspace = Workspace(folder)
+    with workspace.held():
+        inputs = written(workspace)
     rows = [{"variable": each.name, "value": each.value, "because_of": each.because} for each in inputs]
     emit(rows, output_format, fit=("value", "because_of"))
     talk(f"written to `{folder}`; next: `keepstone deploy plan`")

@@ -1,5 +1,7 @@
 """What the commands of `keepstone deploy` share: the folder, the policy, Terraform made ready."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,17 +34,19 @@ def loaded() -> "LoadedPolicy":
     return load(settings.policy, settings.environment)
 
 
-def prepared(folder: Path) -> "tuple[Workspace, Terraform]":
-    """Return a deployment's folder as the policy has it now, and Terraform ready in it."""
+@contextmanager
+def prepared(folder: Path) -> "Iterator[tuple[Workspace, Terraform]]":
+    """Yield a deployment's folder as the policy has it now, for us alone, and Terraform ready in it."""
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import Workspace
 
     workspace = Workspace(folder)
     workspace.require()
-    written(workspace)
-    terraform = Terraform(folder, talk)
-    terraform.init()
-    return workspace, terraform
+    with workspace.held():
+        written(workspace)
+        terraform = Terraform(folder, talk)
+        terraform.init()
+        yield workspace, terraform
 
 
 def written(workspace: "Workspace") -> "tuple[Input, ...]":

@@ -12,6 +12,8 @@ from keepstone.cli.output import emit, format_option, talk
 if TYPE_CHECKING:
     from keepstone.deploy.changes import Change, Summary
     from keepstone.deploy.costs import Estimate
+    from keepstone.deploy.terraform import Terraform
+    from keepstone.deploy.workspace import Workspace
     from keepstone.posture.report import Report
 
 _FINDINGS = 1
@@ -28,8 +30,9 @@ def plan(*, folder: Path, output_format: str) -> None:
     from keepstone.deploy.verdicts import report_of
     from keepstone.deploy.workspace import PLAN_JSON
 
-    summary = _planned(folder)
-    report = report_of(folder / PLAN_JSON, datetime.now(UTC))
+    with prepared(folder) as (workspace, terraform):
+        summary = _planned(workspace, terraform)
+        report = report_of(folder / PLAN_JSON, datetime.now(UTC))
     if output_format == "json":
         emit(_document(summary) | {"checks": {"counts": report.counts, "failures": report.failures}}, "json")
         return
@@ -50,8 +53,9 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     Each difference names the checks that fail by it and who should care. `unclear` is what may only follow
     from another difference: its value is known when that one is mended.
     """
-    summary = _planned(folder)
-    rows = _concerned(folder, summary)
+    with prepared(folder) as (workspace, terraform):
+        summary = _planned(workspace, terraform)
+        rows = _concerned(workspace, summary)
     if output_format == "json":
         emit({"drift": bool(rows), "changes": rows}, "json")
     elif rows:
@@ -61,11 +65,10 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     ctx.exit(_FINDINGS if summary.changes else 0)
 
 
-def _planned(folder: Path) -> "Summary":
+def _planned(workspace: "Workspace", terraform: "Terraform") -> "Summary":
     from keepstone.deploy.changes import read_plan, summarise
     from keepstone.deploy.workspace import PLAN
 
-    workspace, terraform = prepared(folder)
     talk("planning: AWS is asked for what is there")
     for each in terraform.plan(PLAN):
         talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
@@ -116,15 +119,15 @@ def _tell_checks(report: "Report") -> None:
     click.echo(f"checks: {counts}; `keepstone deploy check` shows each")
 
 
-def _concerned(folder: Path, summary: "Summary") -> list[dict[str, object]]:
+def _concerned(workspace: "Workspace", summary: "Summary") -> list[dict[str, object]]:
     """Return the changes, each with the checks it is about and who should care."""
     from keepstone.deploy.verdicts import concerns
-    from keepstone.deploy.workspace import PLAN_JSON, before_plan
+    from keepstone.deploy.workspace import PLAN_JSON
 
     if not summary.changes:
         return []
     addresses = [each.address for each in summary.changes]
-    found = concerns(folder / PLAN_JSON, before_plan(folder), addresses, datetime.now(UTC))
+    found = concerns(workspace.folder / PLAN_JSON, workspace.before_plan(), addresses, datetime.now(UTC))
     return [
         {
             **_row(each),

@@ -4,176 +4,167 @@ main.tf, backend.tf     a root that calls the module; written again when the pol
 terraform.tfvars.json   the module's input
 module/                 a copy of the module of this Keepstone
 plan.tfplan, plan.json  the last plan; `keepstone.json` says what it is of
+.gitignore              for plans, states and the lock; where there is one, it is the user's
 """
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from keepstone.core.errors import DeployError
+from keepstone.core.errors import DeployError, UsageError
+from keepstone.deploy import root
+from keepstone.deploy.disk import ASIDE, LOCK, alone, aside, clear, copy_tree, replace, told, write
 from keepstone.deploy.inputs import Input
-from keepstone.policy.schema.deployment import Deployment, S3State
+from keepstone.policy.schema.deployment import Deployment
 
 MARK = "keepstone.json"
 PLAN = "plan.tfplan"
 PLAN_JSON = "plan.json"
+_BEFORE = "before.json"
+_IGNORE = ".gitignore"
 _NOTHING = {"format_version": "1.0", "terraform_version": "", "values": {"root_module": {}}}
 _DAMAGED = "delete that file and run `keepstone deploy init`: the state and your own files stay as they are"
-_HEAD = "# Written by `keepstone deploy`; your own resources go into files of their own beside it.\n\n"
+_AGAIN = "nothing was changed; `keepstone deploy plan` makes a new plan, and shows what it does"
 
 
 class Workspace:
-    """One deployment's folder."""
+    """One deployment's folder; what its disk refuses is a `DeployError`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @property
-    def exists(self) -> bool:
-        """Say whether `init` has written here."""
-        return (self.folder / MARK).is_file()
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder, which may be new, for this process alone; raise `DeployError` if another has it.
+
+        What a process that was killed has left unfinished is taken away.
+        """
+        with told(self.folder, "used"):
+            self._require_ours()
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(self.folder):
+            with told(self.folder, "cleared"):
+                clear(self.folder)
+            yield
 
     def write(self, place: Deployment, inputs: tuple[Input, ...], policy_hash: str) -> None:
-        """Write root, input and module; raise `DeployError` where something else lies already."""
-        if not self.exists and not self._is_ours() and self.folder.is_dir() and any(self.folder.iterdir()):
-            hint = "name an empty folder with `--dir`, or one that `keepstone deploy init` wrote"
-            raise DeployError(f"`{self.folder}` holds files that are not ours", hint=hint)
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._copy_module()
-            _replace(self.folder / "main.tf", _root(place, inputs))
-            _replace(self.folder / "backend.tf", _backend(place))
-            values = {each.name: each.value for each in inputs}
-            _replace(
-                self.folder / "terraform.tfvars.json", json.dumps(values, indent=2, sort_keys=True) + "\n"
-            )
-            self._mark(policy_hash)
-        except OSError as error:
-            raise DeployError(f"`{self.folder}` cannot be written: {_reason(error)}") from error
+        """Write root, input and module, all of them or none."""
+        values = {each.name: each.value for each in inputs}
+        texts = {
+            "main.tf": root.main_text(place, inputs),
+            "backend.tf": root.backend_text(place),
+            "terraform.tfvars.json": json.dumps(values, indent=2, sort_keys=True) + "\n",
+        }
+        with told(self.folder, "written"):
+            noted = self.require() if self._is_marked() else {}
+            texts[MARK] = _mark(noted | {"policy": policy_hash, "region": place.region})
+            if not (self.folder / _IGNORE).exists():
+                texts[_IGNORE] = root.ignore_text()
+            with aside(self.folder) as fresh:
+                with as_file(files("keepstone.deploy") / "module") as source:
+                    copy_tree(source, fresh / "module")
+                for name, text in texts.items():
+                    write(fresh / name, text)
+                self._take(fresh, texts)
 
     def require(self) -> dict[str, Any]:
         """Return what `init` noted; raise `DeployError` when this is no deployment's folder."""
+        path = self.folder / MARK
         try:
-            noted = json.loads((self.folder / MARK).read_text())
-        except OSError as error:
-            hint = "`keepstone deploy init` makes one; `--dir` names another"
-            raise DeployError(f"`{self.folder}` is no folder of a deployment", hint=hint) from error
+            with told(path, "read"):
+                noted = json.loads(path.read_bytes()) if self._is_marked() else None
         except ValueError as error:
-            raise DeployError(f"`{self.folder / MARK}` is damaged", hint=_DAMAGED) from error
+            raise DeployError(f"`{path}` is damaged", hint=_DAMAGED) from error
+        if noted is None:
+            hint = "`keepstone deploy init` makes one; `--dir` names another"
+            raise DeployError(f"`{self.folder}` is no folder of a deployment", hint=hint)
         if not isinstance(noted, dict) or not isinstance(noted.get("policy"), str):
-            raise DeployError(f"`{self.folder / MARK}` is damaged", hint=_DAMAGED)
+            raise DeployError(f"`{path}` is damaged", hint=_DAMAGED)
         return noted
 
-    def digest(self) -> str:
+    def note_plan(self, shown: bytes) -> None:
+        """Note the plan that Terraform just wrote, with its JSON for people."""
+        noted = self.require()
+        with told(self.folder, "written"):
+            replace(self.folder / PLAN_JSON, shown.decode())
+            noted |= {"planned": self._digest(), "plan": _digest(self.folder / PLAN)}
+            replace(self.folder / MARK, _mark(noted))
+
+    def require_plan(self) -> None:
+        """Raise `UsageError` unless the plan here is the one noted, of the files as they are now."""
+        noted, path = self.require(), self.folder / PLAN
+        with told(self.folder, "read"):
+            if not path.is_file() or "plan" not in noted:
+                hint = "`keepstone deploy plan` makes one, and shows what it does"
+                raise UsageError(f"there is no plan in `{self.folder}`", hint=hint)
+            if noted["plan"] != _digest(path):
+                raise UsageError(f"`{path}` is damaged, or not the plan that was shown", hint=_AGAIN)
+            if noted.get("planned") != self._digest():
+                raise UsageError(f"the input in `{self.folder}` is not the one that was planned", hint=_AGAIN)
+
+    def drop_plan(self) -> None:
+        """Take away the plan that is carried out: Terraform would refuse it a second time."""
+        with told(self.folder / PLAN, "taken away", so="what it says is applied"):
+            (self.folder / PLAN).unlink(missing_ok=True)
+
+    def before_plan(self) -> Path:
+        """Return a file with the state as the last plan found it, in the form of `terraform show -json`.
+
+        Terraform refreshes the state in memory while it plans: what somebody changed by hand stands in it.
+        """
+        path = self.folder / _BEFORE
+        with told(path, "written"):
+            planned = json.loads((self.folder / PLAN_JSON).read_bytes())
+            replace(path, json.dumps(planned.get("prior_state") or _NOTHING))
+        return path
+
+    def _require_ours(self) -> None:
+        """Raise `DeployError` where something lies that no `init` wrote, be it one that was killed."""
+        if self._is_marked() or self._has_our_root() or not self.folder.exists():
+            return
+        for path in self.folder.iterdir():
+            if path.name not in {LOCK, _IGNORE} and not path.name.startswith(ASIDE):
+                hint = "name an empty folder with `--dir`, or one that `keepstone deploy init` wrote"
+                raise DeployError(f"`{self.folder}` holds files that are not ours", hint=hint)
+
+    def _is_marked(self) -> bool:
+        """Say whether `init` has written here."""
+        return (self.folder / MARK).is_file()
+
+    def _has_our_root(self) -> bool:
+        """Say whether Keepstone's own root lies here, though its mark may be gone."""
+        path = self.folder / "main.tf"
+        return path.is_file() and path.read_bytes().startswith(root.HEAD.encode())
+
+    def _take(self, fresh: Path, names: Iterable[str]) -> None:
+        """Put what was written aside in its places; what takes room on the disk is done by now."""
+        module = self.folder / "module"
+        if module.exists():
+            module.rename(fresh / "old")
+        (fresh / "module").rename(module)
+        for name in names:
+            (fresh / name).replace(self.folder / name)
+
+    def _digest(self) -> str:
         """Return a hash of everything that Terraform reads here; a plan holds for one of them only."""
         whole = hashlib.sha256()
         for path in sorted(self._sources()):
             whole.update(f"{path.relative_to(self.folder)}\0".encode())
-            whole.update(hashlib.sha256(path.read_bytes()).digest())
+            whole.update(bytes.fromhex(_digest(path)))
         return whole.hexdigest()
-
-    def note_plan(self, shown: bytes) -> None:
-        """Note the plan that Terraform just wrote, with its JSON for people."""
-        _replace(self.folder / PLAN_JSON, shown.decode())
-        noted = self.require() | {"planned": self.digest(), "plan": _digest(self.folder / PLAN)}
-        _replace(self.folder / MARK, json.dumps(noted, indent=2) + "\n")
-
-    def plan_is_current(self) -> bool:
-        """Say whether the plan here is the one noted, of the files as they are now."""
-        noted = self.require()
-        path = self.folder / PLAN
-        return path.is_file() and noted.get("planned") == self.digest() and noted.get("plan") == _digest(path)
-
-    def _is_ours(self) -> bool:
-        """Say whether Keepstone's own root lies here, though its mark is gone."""
-        try:
-            return (self.folder / "main.tf").read_text().startswith(_HEAD)
-        except OSError:
-            return False
-
-    def _mark(self, policy_hash: str) -> None:
-        noted = self.require() if self.exists else {}
-        _replace(self.folder / MARK, json.dumps(noted | {"policy": policy_hash}, indent=2) + "\n")
-
-    def _copy_module(self) -> None:
-        target = self.folder / "module"
-        fresh = Path(tempfile.mkdtemp(dir=self.folder, prefix=".module-"))
-        with as_file(files("keepstone.deploy") / "module") as source:
-            shutil.copytree(source, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".terraform*"))
-        fresh.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        fresh.rename(target)
 
     def _sources(self) -> list[Path]:
         own = [*self.folder.glob("*.tf"), *self.folder.glob("*.tfvars.json"), *self.folder.glob("*.tfvars")]
         return [*own, *(path for path in (self.folder / "module").rglob("*") if path.is_file())]
 
 
-def before_plan(folder: Path) -> Path:
-    """Return a file with the state as the last plan found it, in the form of `terraform show -json`.
-
-    Terraform refreshes the state in memory while it plans: what somebody changed by hand stands in it.
-    """
-    prior = json.loads((folder / PLAN_JSON).read_bytes()).get("prior_state") or _NOTHING
-    path = folder / "before.json"
-    _replace(path, json.dumps(prior))
-    return path
-
-
-def _root(place: Deployment, inputs: tuple[Input, ...]) -> str:
-    names = [each.name for each in inputs]
-    width = max(map(len, ["source", *names]))
-    arguments = "\n".join(f"  {name.ljust(width)} = var.{name}" for name in names)
-    declared = "\n".join(f'variable "{name}" {{\n  type = any\n}}\n' for name in names)
-    return (
-        f'{_HEAD}provider "aws" {{\n  region = "{place.region}"\n}}\n\n'
-        f'module "bedrock_solution" {{\n  {"source".ljust(width)} = "./module"\n\n{arguments}\n}}\n\n'
-        f'output "bedrock_solution" {{\n  value = module.bedrock_solution\n}}\n\n{declared}'
-    )
-
-
-def _backend(place: Deployment) -> str:
-    if not isinstance(place.state, S3State):
-        return f'{_HEAD}terraform {{\n  backend "local" {{}}\n}}\n'
-    state = place.state
-    rows = {
-        "bucket": f'"{state.bucket}"',
-        "key": f'"{state.key}"',
-        "region": f'"{state.region or place.region}"',
-        "encrypt": "true",
-        "use_lockfile": "true",
-    }
-    if state.kms_key_id:
-        rows["kms_key_id"] = f'"{state.kms_key_id}"'
-    width = max(map(len, rows))
-    inner = "\n".join(f"    {name.ljust(width)} = {value}" for name, value in rows.items())
-    return f'{_HEAD}terraform {{\n  backend "s3" {{\n{inner}\n  }}\n}}\n'
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).chmod(0o600)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+def _mark(noted: dict[str, Any]) -> str:
+    return json.dumps(noted, indent=2) + "\n"
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
