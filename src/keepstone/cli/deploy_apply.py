@@ -2,16 +2,13 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from keepstone.cli.deploy_options import dir_option
+from keepstone.cli.deploy_record import APPLY, DESTROY, on_record
 from keepstone.cli.on_record import bounded_text, by_option
 from keepstone.cli.output import emit, format_option, talk
-
-if TYPE_CHECKING:
-    from keepstone.deploy.workspace import Workspace
 
 
 @click.command(
@@ -44,14 +41,14 @@ def apply(
         workspace.require_plan()
         if accepted and reason is None:
             raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
-        terraform = Terraform(folder, talk)
+        terraform = Terraform(folder, talk, workspace.region)
         workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
         _require_checks(folder, accepted)
         told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
-        _record("deploy.apply_begun", workspace, told)
-        for each in terraform.apply(PLAN):
-            talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
-        _record("deploy.applied", workspace, {"by": by})
+        plan = {"plan": f"sha256:{workspace.require()['plan']}"}
+        with on_record(APPLY, workspace, plan | told):
+            for each in terraform.apply(PLAN):
+                talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
         workspace.drop_plan()
         outputs = terraform.outputs().get("bedrock_solution", {})
     emit({name: outputs.get(name) for name in _TOLD} if output_format == "table" else outputs, output_format)
@@ -73,18 +70,6 @@ def _require_checks(folder: Path, accepted: tuple[str, ...]) -> None:
         )
 
 
-def _record(event: str, workspace: "Workspace", detail: dict[str, str]) -> None:
-    """Put on record what is applied: the policy, the plan, who does it."""
-    from keepstone.cli.on_record import made_key, put_on_record
-    from keepstone.core.settings import from_environment
-    from keepstone.ledger.notices import Notice
-
-    noted = workspace.require()
-    whole = {"policy": noted["policy"], "plan": f"sha256:{noted['plan']}", **detail}
-    settings, key = made_key(from_environment().home)
-    put_on_record(settings, key, Notice(event, {name: value for name, value in whole.items() if value}))
-
-
 _TOLD = (
     "resource_prefix",
     "region",
@@ -100,8 +85,12 @@ _TOLD = (
 @click.option(
     "--yes-destroy", "named", default="", help="The environment's name, so that nobody destroys another one."
 )
-def destroy(*, folder: Path, named: str) -> None:
-    """Take everything down that the deployment made. Logs in the bucket have to be emptied out first."""
+@by_option
+def destroy(*, folder: Path, named: str, by: str) -> None:
+    """Take everything down that the deployment made; that, and by whom, goes on record.
+
+    Logs in the bucket have to be emptied out first.
+    """
     from keepstone.cli.deploy_options import loaded, prepared
     from keepstone.core.errors import UsageError
 
@@ -109,6 +98,9 @@ def destroy(*, folder: Path, named: str) -> None:
     if place is None or named != place.environment:
         hint = f"`--yes-destroy {place.environment}` does it" if place else "the policy has no `deployment`"
         raise UsageError("destroying takes the environment's name", hint=hint)
-    with prepared(folder) as (_, terraform):
+    with (
+        prepared(folder) as (workspace, terraform),
+        on_record(DESTROY, workspace, {"environment": place.environment, "by": by}),
+    ):
         terraform.destroy()
     talk("destroyed; the key can be rescued until its window is over")

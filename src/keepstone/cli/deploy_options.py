@@ -44,7 +44,7 @@ def prepared(folder: Path) -> "Iterator[tuple[Workspace, Terraform]]":
     workspace.require()
     with workspace.held():
         written(workspace)
-        terraform = Terraform(folder, talk)
+        terraform = Terraform(folder, talk, workspace.region)
         terraform.init()
         yield workspace, terraform
 

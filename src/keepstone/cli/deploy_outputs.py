@@ -43,8 +43,9 @@ def _deployed(folder: Path) -> dict[str, Any]:
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import Workspace
 
-    Workspace(folder).require()
-    found = Terraform(folder, talk).outputs().get("bedrock_solution")
+    workspace = Workspace(folder)
+    workspace.require()
+    found = Terraform(folder, talk, workspace.region).outputs().get("bedrock_solution")
     if found is None:
         raise UsageError("nothing is deployed from this folder", hint="`keepstone deploy apply` builds it")
     return dict(found)

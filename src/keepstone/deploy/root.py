@@ -51,7 +51,8 @@ def backend_text(place: Deployment) -> str:
         rows["kms_key_id"] = _quoted(state.kms_key_id)
     width = max(map(len, rows))
     inner = "\n".join(f"    {name.ljust(width)} = {value}" for name, value in rows.items())
-    return f'{HEAD}terraform {{\n  backend "s3" {{\n{inner}\n  }}\n}}\n'
+    least = 'required_version = ">= 1.10" # older ones lock no state in a bucket'
+    return f'{HEAD}terraform {{\n  {least}\n\n  backend "s3" {{\n{inner}\n  }}\n}}\n'
 
 
 def _quoted(text: str) -> str:

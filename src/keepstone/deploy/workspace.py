@@ -71,6 +71,11 @@ class Workspace:
                     write(fresh / name, text)
                 self._take(fresh, texts)
 
+    @property
+    def region(self) -> str:
+        """Return where the deployment is; empty for a folder that an earlier version wrote."""
+        return str(self.require().get("region", ""))
+
     def require(self) -> dict[str, Any]:
         """Return what `init` noted; raise `DeployError` when this is no deployment's folder."""
         path = self.folder / MARK

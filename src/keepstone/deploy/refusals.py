@@ -1,0 +1,88 @@
+"""What Terraform refuses, in our words: which resource, why, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepstone.core.errors import DeployError
+
+_MOST = 1000
+_VALID = "`aws sts get-caller-identity` has to work"
+_RIGHTS = "`keepstone deploy iam-policy deployer` prints what it takes"
+_NETWORK = "is there a network, a proxy if one is needed, and is the region right?"
+_REGISTRY = "the registry cannot be reached; a mirror goes into Terraform's CLI configuration"
+_LOCKED = (
+    "somebody else is at it: wait until it has ended; if nobody is, `terraform force-unlock ID` in the folder"
+)
+_PLAN = "`keepstone deploy plan` makes a new one, and shows what it does"
+_STATE = "the state is damaged, or of a newer Terraform; its backup or the bucket's older version is whole"
+_ROOM = "make room on the disk; `errored.tfstate` in the folder, if there is one, holds what was made"
+_USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that Terraform found: how bad, in short, in full, and about which resource or place."""
+
+    severity: str
+    summary: str
+    detail: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """Words by which a refusal is known, the code that our error gets, and what to do."""
+
+    words: str
+    code: str
+    hint: str
+
+
+# The first that fits counts, so what names its cause stands before what follows from others.
+_SIGNS = (
+    _Sign("no valid credential sources", "deploy.credentials", f"the AWS credentials are missing: {_VALID}"),
+    _Sign("invalidclienttokenid", "deploy.credentials", f"the AWS credentials are not valid: {_VALID}"),
+    _Sign("unrecognizedclient", "deploy.credentials", f"the AWS credentials are not valid: {_VALID}"),
+    _Sign("invalidaccesskeyid", "deploy.credentials", f"the AWS credentials are not valid: {_VALID}"),
+    _Sign("signaturedoesnotmatch", "deploy.credentials", f"the AWS secret key is wrong: {_VALID}"),
+    _Sign("authfailure", "deploy.credentials", f"the AWS credentials are not valid: {_VALID}"),
+    _Sign("expiredtoken", "deploy.credentials", "the AWS credentials have expired: sign in again"),
+    _Sign("accessdenied", "deploy.denied", f"the AWS identity may not do that; {_RIGHTS}"),
+    _Sign("unauthorizedoperation", "deploy.denied", f"the AWS identity may not do that; {_RIGHTS}"),
+    _Sign("state lock", "deploy.locked", _LOCKED),
+    _Sign("saved plan is stale", "deploy.stale_plan", f"something changed since it was planned: {_PLAN}"),
+    _Sign("failed to read plan", "deploy.stale_plan", f"the plan is damaged: {_PLAN}"),
+    _Sign("plan file", "deploy.stale_plan", _PLAN),
+    _Sign("created by a different version", "deploy.stale_plan", f"another Terraform made the plan: {_PLAN}"),
+    _Sign("no space left on device", "deploy.disk", _ROOM),
+    _Sign("failed to query available provider", "deploy.unreachable", _REGISTRY),
+    _Sign("could not connect to", "deploy.unreachable", _REGISTRY),
+    _Sign("no such host", "deploy.unreachable", f"a name does not resolve: {_NETWORK}"),
+    _Sign("request send failed", "deploy.unreachable", f"AWS cannot be reached: {_NETWORK}"),
+    _Sign("connection refused", "deploy.unreachable", f"AWS cannot be reached: {_NETWORK}"),
+    _Sign("i/o timeout", "deploy.unreachable", f"AWS does not answer: {_NETWORK}"),
+    _Sign("unsupported state file format", "deploy.state", _STATE),
+    _Sign("state snapshot", "deploy.state", _STATE),
+)
+
+
+def refused(command: str, errors: Sequence[Diagnostic]) -> DeployError:
+    """Return our error for what Terraform found: the first thing in full, how many more, and what to do."""
+    worst = errors[0]
+    about = f" ({worst.about})" if worst.about else ""
+    more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+    detail = " ".join(worst.detail.split())
+    text = f"{worst.summary}{about}: {detail}" if detail else f"{worst.summary}{about}"
+    whole = " ".join(f"{each.summary} {each.detail}" for each in errors).lower()
+    sign = next((each for each in _SIGNS if each.words in whole), _Sign("", "deploy.terraform", _USUAL))
+    message = f"terraform {command}: {text[:_MOST].rstrip('.')}{more}"
+    return DeployError(message, hint=sign.hint, code=sign.code)
+
+
+def read_text(text: str) -> Diagnostic:
+    """Return the first error of a text that is drawn in a box for people."""
+    lines = [line.strip(" │╷╵") for line in text.splitlines()]
+    lines = [line for line in lines if line] or ["no reason told"]
+    at = next((number for number, line in enumerate(lines) if line.startswith("Error:")), 0)
+    rest = " ".join(lines[at + 1 :])
+    return Diagnostic("error", lines[at].removeprefix("Error:").strip(), rest, "")
