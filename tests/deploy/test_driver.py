@@ -113,4 +113,9 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert aws.client("bedrock").list_guardrails()["guardrails"] == []
         assert_allowed(place, aws.called - by_this_test - {("bedrock", "ListGuardrails")})
     entries = WholeReader(tmp_path / ".keepstone" / "ledger").entries()
-    assert [json.loads(data)["event"] for _, data in entries] == ["deploy.apply_begun", "deploy.applied"]
+    assert [json.loads(data)["event"] for _, data in entries] == [
+        "deploy.apply_begun",
+        "deploy.applied",
+        "deploy.destroy_begun",
+        "deploy.destroyed",
+    ]
