@@ -20,8 +20,9 @@ _LEADS_TO_US = frozenset(
 _PROGRESS = frozenset({"apply_start", "apply_progress", "apply_complete", "apply_errored", "change_summary"})
 _MODULE = "module.bedrock_solution."
 _PATIENCE_S = 30.0
+"""Of silence, after which a run that has changed nothing is given up when AWS cannot be reached."""
 _LONGEST_S = 180.0
-"""Silence after which a run that changes nothing yet is given up, where AWS cannot be reached and where it can."""
+"""The same when it can."""
 _NETWORK = "is there a network, a proxy if one is needed, and is the region right? nothing was changed"
 Told = Callable[[str], None]
 
