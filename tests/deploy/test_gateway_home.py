@@ -108,6 +108,7 @@ BY_DESIGN = {
     "KS-IAM-003",  # the gateway inspects itself, so it calls without Bedrock's guardrail
     "KS-BKT-002",  # load balancers write their access logs with S3's own key only
     "KS-IAM-008",  # nobody but the user has a permissions boundary
+    "KS-SEC-003",  # a new password takes a new deployment, so rotating is the user's
 }
 ROOT = """
 module "gateway" {

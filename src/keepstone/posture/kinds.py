@@ -18,12 +18,17 @@ class Kind(StrEnum):
     ATTACHMENT = "policy attachment"
     BUCKET = "bucket"
     BUDGET = "budget"
+    CACHE = "cache"
     COLLECTION_POLICY = "vector collection policy"
     COMPOSITE_ALARM = "composite alarm"
     CUSTOM_MODEL = "custom model"
     DATA_SOURCE = "data source"
+    DATABASE = "database"
+    DATABASE_ENDPOINT = "database endpoint"
     ENDPOINT = "endpoint"
     EVENT_RULE = "event rule"
+    FILE_SYSTEM = "file system"
+    FIREWALL = "web firewall"
     FLOW_LOG = "flow log"
     GUARDRAIL = "guardrail"
     INGRESS = "ingress rule"
@@ -31,14 +36,20 @@ class Kind(StrEnum):
     KEY = "key"
     KNOWLEDGE_BASE = "knowledge base"
     LAMBDA_GRANT = "function permission"
+    LISTENER = "listener"
+    LOAD_BALANCER = "load balancer"
     LOG_GROUP = "log group"
     LOG_POLICY = "log resource policy"
     POLICY = "access policy"
     PROMPT = "prompt"
     ROLE = "role"
+    SECRET = "secret"  # noqa: S105 - a kind
     SECURITY_GROUP = "security group"
+    SERVICE = "service"
     SPEND_MONITOR = "spend monitor"
     STUDIO_WORKSPACE = "studio workspace"
+    TARGET_GROUP = "target group"
+    TASK = "task definition"
     TOPIC = "topic"
     TRAIL = "trail"
 
@@ -53,12 +64,17 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.ATTACHMENT: "policy to",
         Kind.BUCKET: "public_access algorithm key versioning ownership policy expires",
         Kind.BUDGET: "notifications",
+        Kind.CACHE: "at_rest key in_transit mode users token",
         Kind.COLLECTION_POLICY: "type aws_owned_key public",
         Kind.COMPOSITE_ALARM: "actions enabled",
         Kind.CUSTOM_MODEL: "subnets security_groups key role validators",
         Kind.DATA_SOURCE: "type deletion_policy key bucket_owner scope",
+        Kind.DATABASE: "encrypted key protected backup_days managed_password logs force_tls",
+        Kind.DATABASE_ENDPOINT: "public",
         Kind.ENDPOINT: "service interface policy private_dns subnets security_groups",
         Kind.EVENT_RULE: "sources detail_types event_names statuses targets enabled",
+        Kind.FILE_SYSTEM: "encrypted key policy backup",
+        Kind.FIREWALL: "before",
         Kind.FLOW_LOG: "traffic destination",
         Kind.GUARDRAIL: "filters pii patterns words word_lists topics grounding key versions",
         Kind.INGRESS: "group protocol from_port to_port ranges",
@@ -66,14 +82,20 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.KEY: "rotated enabled deletion_days policy",
         Kind.KNOWLEDGE_BASE: "role storage",
         Kind.LAMBDA_GRANT: "principal source_arn source_account",
+        Kind.LISTENER: "protocol tls_policy redirects_to",
+        Kind.LOAD_BALANCER: "type internal drops_headers protected logged",
         Kind.LOG_GROUP: "key retention masked",
         Kind.LOG_POLICY: "policy",
         Kind.POLICY: "policy",
         Kind.PROMPT: "key",
         Kind.ROLE: "trust boundary policies",
+        Kind.SECRET: "key recovery_days rotated policy",
         Kind.SECURITY_GROUP: "",
+        Kind.SERVICE: "public_ip shell task",
         Kind.SPEND_MONITOR: "subscribers",
         Kind.STUDIO_WORKSPACE: "key",
+        Kind.TARGET_GROUP: "protocol",
+        Kind.TASK: "containers network_mode pid_mode family volumes",
         Kind.TOPIC: "key policy subscribers",
         Kind.TRAIL: "logging multi_region validated key log_group management data_types",
     }.items()

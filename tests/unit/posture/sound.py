@@ -54,6 +54,21 @@ def metrics(namespace: str, *names: str, dimensions: tuple[str, ...] = ()) -> An
     return frozen(*({"namespace": namespace, "name": each, "dimensions": dimensions} for each in names))
 
 
+def containers(**changes: Any) -> Any:
+    sound = {
+        "name": "gateway",
+        "image": f"keepstone@sha256:{'0' * 64}",
+        "user": "10001:10001",
+        "privileged": False,
+        "read_only": True,
+        "log": "awslogs",
+        "spoken": ("KEEPSTONE_PORT",),
+    }
+    return frozen(sound | changes)
+
+
+BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/app/gateway/1"
+TASK = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task-definition/gateway:3"
 SERVICE = {"Service": "bedrock.amazonaws.com"}
 ALERTS = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -169,6 +184,74 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
         },
     ),
     "budget": (Kind.BUDGET, {"notifications": (True, True)}),
+    "cache": (
+        Kind.CACHE,
+        {
+            "at_rest": True,
+            "key": KEY,
+            "in_transit": True,
+            "mode": "required",
+            "users": ("gateway",),
+            "token": False,
+        },
+    ),
+    "database": (
+        Kind.DATABASE,
+        {
+            "encrypted": True,
+            "key": KEY,
+            "protected": True,
+            "backup_days": 35,
+            "managed_password": True,
+            "logs": ("postgresql",),
+            "force_tls": True,
+        },
+    ),
+    "database_endpoint": (Kind.DATABASE_ENDPOINT, {"public": False}),
+    "file_system": (
+        Kind.FILE_SYSTEM,
+        {
+            "encrypted": True,
+            "key": KEY,
+            "policy": document(deny(Sid="Tls", Action="*", Condition=PLAIN)),
+            "backup": "ENABLED",
+        },
+    ),
+    "firewall": (Kind.FIREWALL, {"before": BALANCER}),
+    "listener": (
+        Kind.LISTENER,
+        {
+            "protocol": "HTTPS",
+            "tls_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+            "redirects_to": (None,),
+        },
+    ),
+    "load_balancer": (
+        Kind.LOAD_BALANCER,
+        {
+            "type": "application",
+            "internal": True,
+            "drops_headers": True,
+            "protected": True,
+            "logged": True,
+        },
+    ),
+    "secret": (
+        Kind.SECRET,
+        {"key": KEY, "recovery_days": 30, "rotated": True, "policy": document(deny(Action="*"))},
+    ),
+    "service": (Kind.SERVICE, {"public_ip": False, "shell": False, "task": TASK}),
+    "target_group": (Kind.TARGET_GROUP, {"protocol": "HTTPS"}),
+    "task": (
+        Kind.TASK,
+        {
+            "containers": containers(),
+            "network_mode": "awsvpc",
+            "pid_mode": None,
+            "family": "gateway",
+            "volumes": frozen({"tls": "ENABLED", "iam": "ENABLED"}),
+        },
+    ),
     "collection_key": (
         Kind.COLLECTION_POLICY,
         {"type": "encryption", "aws_owned_key": False, "public": False},
@@ -297,6 +380,8 @@ _NAMES = {
     "group": {"sg-1"},
     "log_group": {"/aws/bedrock/invocations"},
     "guardrail": {GUARDRAIL},
+    "load_balancer": {BALANCER},
+    "task": {TASK},
 }
 
 

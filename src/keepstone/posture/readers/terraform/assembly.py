@@ -3,26 +3,25 @@
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
-from keepstone.posture.readers.terraform import agents, alerts, bedrock, identity, logs, network, storage
+from keepstone.posture.readers.terraform import (
+    agents,
+    alerts,
+    bedrock,
+    identity,
+    logs,
+    network,
+    run_time,
+    storage,
+    stores,
+)
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Provenance, Resource, Snapshot
 
 Mapper = Callable[[Raw, World], Iterable[Resource]]
 
-MAPPERS: Mapping[str, Mapper] = {
-    **agents.MAPPERS,
-    **alerts.MAPPERS,
-    **bedrock.MAPPERS,
-    **identity.MAPPERS,
-    **logs.MAPPERS,
-    **network.MAPPERS,
-    **storage.MAPPERS,
-}
-SATELLITES = frozenset(
-    chain.from_iterable(
-        each.SATELLITES for each in (agents, alerts, bedrock, identity, logs, network, storage)
-    )
-)
+_READERS = (agents, alerts, bedrock, identity, logs, network, run_time, storage, stores)
+MAPPERS: Mapping[str, Mapper] = {name: mapper for each in _READERS for name, mapper in each.MAPPERS.items()}
+SATELLITES = frozenset(chain.from_iterable(each.SATELLITES for each in _READERS))
 """Types that say more about a resource of another type, and are read with it."""
 
 
