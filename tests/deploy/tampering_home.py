@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.deploy.tampering import ALL
 from tests.simulators.aws.server import Aws
 
 State = dict[str, dict[str, Any]]
 NAME = "production-bedrock-gateway"
 EVERYBODY = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 OPEN = {
     "Version": "2012-10-17",
     "Statement": [
@@ -150,8 +150,10 @@ TAMPERED = {
         {"aws_elasticache_user.gateway": ("update", ())},
     ),
     "a role gets more": Tampering(
-        lambda aws, _: aws.client("iam").attach_role_policy(RoleName=NAME, PolicyArn=ADMINISTRATOR),
-        {'aws_iam_role_policy_attachments_exclusive.this["gateway"]': ("update", ())},
+        lambda aws, _: aws.client("iam").put_role_policy(
+            RoleName=NAME, PolicyName="more", PolicyDocument=ALL
+        ),
+        {'aws_iam_role_policies_exclusive.this["gateway"]': ("update", ())},
     ),
     "anybody reads the secret": Tampering(
         lambda aws, _: aws.client("secretsmanager").put_resource_policy(

@@ -1,6 +1,7 @@
 """The chart: Helm's linter and renderer, the API's schemas of what comes out, and what must hold of it."""
 
 import json
+import re
 from pathlib import Path
 
 import kubernetes_validate
@@ -161,6 +162,20 @@ def test_nobody_calls_who_is_not_named() -> None:
 def test_what_is_wrong_is_refused(change, words) -> None:
     with pytest.raises(HelmError, match=words):
         validated_and_rendered(VALUES | change)
+
+
+def test_the_values_of_the_guide_are_values_of_the_chart() -> None:
+    guide = (CHART.parents[3] / "docs" / "deploy-gateway.md").read_text()
+    values, mesh = (
+        yaml.safe_load(each)
+        for each in re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)[:2]
+    )
+    digest = {"image": values["image"] | VALUES["image"], "policy": POLICY}
+    documents = validated_and_rendered(values | digest)
+    policy = documents["NetworkPolicy gw-keepstone"]["spec"]
+    assert policy["ingress"][0]["from"] == [*values["network"]["callers"], *values["network"]["monitoring"]]
+    assert {each["port"] for each in policy["egress"][-1]["ports"]} == {443, 5432, 6379}
+    assert validated_and_rendered(values | digest | mesh | {"tls": {"secretName": ""}})
 
 
 def test_the_chart_is_of_this_version() -> None:

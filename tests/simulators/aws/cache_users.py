@@ -101,7 +101,7 @@ class CacheUsers(Extension):
             raise Refused("UserNotFound", f"User {wanted[users.index(None)]} not found.")
         if engine.lower() == "valkey":
             for each in users:
-                if each.no_password_required:
+                if each.no_password_required or each.authentication_type == "no-password-required":
                     raise _invalid(f"User {each.id} needs no password, which VALKEY does not take.")
         elif not any(each.name == "default" for each in users):
             raise Refused("DefaultUserRequired", "You must add default user to a user group.")

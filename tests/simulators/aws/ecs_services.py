@@ -17,6 +17,7 @@ from moto.efs.models import efs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from werkzeug.exceptions import HTTPException
 
 from tests.simulators.aws.operations import (
     ACCOUNT,
@@ -313,7 +314,7 @@ def _has_value(region: str, reference: str) -> bool:
     try:
         told: Any = secretsmanager_backends[ACCOUNT][region].get_secret_value(arn, "", "")
         return not key or key in json.loads(told["SecretString"])
-    except (ServiceException, ValueError):
+    except (HTTPException, ServiceException, ValueError):
         return False
 
 
