@@ -16,7 +16,8 @@ from tests.simulators.aws.server import Aws, aws_server
 from tests.unit.deploy.documents import policy
 
 from keepstone.catalog.terraform_module import terraform_module
-from keepstone.deploy.permissions import Place, gateway
+from keepstone.deploy.documents import Place
+from keepstone.deploy.permissions import gateway
 
 FOLDER = HERE.parents[1] / "docs" / "plans"
 READ = frozenset(

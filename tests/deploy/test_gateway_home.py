@@ -15,7 +15,8 @@ from tests.unit.deploy.documents import policy
 
 from keepstone.cli.main import main
 from keepstone.core.settings import from_environment
-from keepstone.deploy.permissions import Place, gateway
+from keepstone.deploy.documents import Place
+from keepstone.deploy.permissions import gateway
 from keepstone.policy.limits import Unit
 
 HOME = MODULE / "modules" / "gateway"

@@ -16,7 +16,8 @@ from tests.services.terraform import needs_terraform
 from tests.simulators.aws.server import Aws, aws_server
 
 from keepstone.catalog.iam_actions import iam_actions
-from keepstone.deploy.permissions import Place, deployer
+from keepstone.deploy.deployer import deployer
+from keepstone.deploy.documents import Place
 
 pytestmark = [needs_terraform, pytest.mark.deploy_trial]
 VPC, SUBNETS = "vpc-0123456789abcdef", ["snet-0123456789a", "snet-0123456789b"]

@@ -1,6 +1,7 @@
-"""Which IAM actions Terraform's AWS provider needs for each type of resource of the module, and on what.
+"""Which IAM actions Terraform's AWS provider needs for each type of resource of our modules, and on what.
 
-ARNs hold places for `{partition}`, `{region}`, `{account}`, `{prefix}` and `{role}`.
+The environment and the gateway's home have lists of their own: what they build bears other names. ARNs hold
+places for `{partition}`, `{region}`, `{account}`, `{prefix}` and `{role}`.
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,20 @@ class Grant(Struct, frozen=True):
 class _Actions(Struct, frozen=True):
     source: str
     types: Mapping[str, tuple[Grant, ...]]
+    home: Mapping[str, tuple[Grant, ...]]
+
+
+def iam_actions() -> Mapping[str, tuple[Grant, ...]]:
+    """Return the grants by type of resource of the environment."""
+    return _read().types
+
+
+def home_actions() -> Mapping[str, tuple[Grant, ...]]:
+    """Return the grants by type of resource of the gateway's home, the module `modules/gateway`."""
+    return _read().home
 
 
 @cache
-def iam_actions() -> Mapping[str, tuple[Grant, ...]]:
-    """Return the grants by type of resource."""
+def _read() -> _Actions:
     data = files("keepstone.catalog").joinpath("data/iam_actions.json").read_bytes()
-    return msgspec.json.decode(data, type=_Actions).types
+    return msgspec.json.decode(data, type=_Actions)

@@ -3,21 +3,18 @@
 Every function returns an IAM policy document. Where an action knows no resource, the resource is `*`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from keepstone.catalog.iam_actions import iam_actions
-from keepstone.catalog.places import partition_of
 from keepstone.core.exchange import Operation
+from keepstone.deploy.deployer import deployer, state_of
+from keepstone.deploy.documents import Document, Place, allow, document
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.identities import Persona
 from keepstone.policy.schema.record import KmsEnvelope, S3Anchor
 from keepstone.policy.schema.upstreams import BedrockUpstream
 
-Document = dict[str, Any]
-MOST_CHARACTERS = {"managed policy": 6144, "service control policy": 5120}
 _INVOKE = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 _APPLY = "bedrock:ApplyGuardrail"
 _CALLS: Mapping[Operation, tuple[str, ...]] = {
@@ -105,74 +102,21 @@ _PERSONAL: Mapping[Persona, _Grants] = {
         (("budgets:ViewBudget",), ("arn:{partition}:budgets::{account}:budget/{prefix}-*",)),
     ),
 }
-_ROLES_AT_WORK = ("bedrock.amazonaws.com", "cloudtrail.amazonaws.com", "vpc-flow-logs.amazonaws.com")
 
 
-DEFAULT_ROLE = "JQ-12345678-Bedrock"
-"""The module's default of `bedrock_role_name`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a deployment is, as its ARNs say it; `*` for an account that is not known yet."""
-
-    environment: str
-    region: str
-    account: str = "*"
-    role: str = DEFAULT_ROLE
-
-    @property
-    def prefix(self) -> str:
-        """Return what the names of resources begin with."""
-        return f"{self.environment}-bedrock"
-
-    @property
-    def partition(self) -> str:
-        """Return the partition that ARNs here name."""
-        return partition_of(self.region)
-
-    def fill(self, arn: str) -> str:
-        """Return an ARN with this place in it."""
-        return arn.format(
-            partition=self.partition,
-            region=self.region,
-            account=self.account,
-            prefix=self.prefix,
-            role=self.role,
-        )
-
-
-def for_whom(place: Place, policy: Policy, who: str, regions: Sequence[str]) -> Document:
-    """Return the document of `deployer`, `gateway`, `scp` or a persona."""
+def for_whom(
+    place: Place, policy: Policy, who: str, regions: Sequence[str], *, home: bool = False
+) -> Document:
+    """Return the document of `deployer` (`home`: the gateway's as well), `gateway`, `scp` or a persona."""
     match who:
         case "deployer":
-            return deployer(place, iam_actions())
+            return deployer(place, iam_actions(), home=home, state=state_of(policy))
         case "gateway":
             return gateway(place, policy)
         case "scp":
             return service_control(place, regions)
         case _:
             return persona(place, policy, Persona(who))
-
-
-def deployer(place: Place, types: Iterable[str]) -> Document:
-    """Return what Terraform needs to build, change and destroy resources of these types."""
-    wanted: dict[tuple[str, ...], set[str]] = {("*",): {"sts:GetCallerIdentity"}}
-    for kind in types:
-        for grant in iam_actions()[kind]:
-            where = tuple(place.fill(arn) for arn in grant.resources)
-            wanted.setdefault(where, set()).update(grant.actions)
-    anywhere = wanted[("*",)]
-    statements = [
-        _allow(sorted(actions - (anywhere if where != ("*",) else set())), where)
-        for where, actions in sorted(wanted.items())
-        if where == ("*",) or actions - anywhere
-    ]
-    roles = tuple(place.fill(arn) for arn in iam_actions()["aws_iam_role"][0].resources)
-    passing = _allow(["iam:PassRole"], roles) | {
-        "Condition": {"StringEquals": {"iam:PassedToService": list(_ROLES_AT_WORK)}}
-    }
-    return _document([*statements, passing])
 
 
 def gateway(place: Place, policy: Policy) -> Document:
@@ -182,7 +126,7 @@ def gateway(place: Place, policy: Policy) -> Document:
     statements = []
     if own:
         models = _models(place, sorted({each.region for each in own}))
-        statements += [_allow([*_INVOKE, "bedrock:CountTokens"], models), _allow(_LISTS, ("*",))]
+        statements += [allow([*_INVOKE, "bedrock:CountTokens"], models), allow(_LISTS, ("*",))]
     bound = sorted({each.region for each in own if each.guardrail is not None})
     if bound:  # Bedrock asks for both of whoever calls with a guardrail, the key being the guardrail's
         guardrails = [
@@ -190,23 +134,23 @@ def gateway(place: Place, policy: Policy) -> Document:
         ]
         keys = [f"arn:{place.partition}:kms:{region}:{place.account}:key/*" for region in bound]
         by_bedrock = {"kms:ViaService": [f"bedrock.{region}.amazonaws.com" for region in bound]}
-        statements.append(_allow([_APPLY], guardrails))
-        statements.append(_allow(["kms:Decrypt"], keys) | {"Condition": {"StringEquals": by_bedrock}})
+        statements.append(allow([_APPLY], guardrails))
+        statements.append(allow(["kms:Decrypt"], keys) | {"Condition": {"StringEquals": by_bedrock}})
     roles = sorted({each.assume_role.arn for each in upstreams if each.assume_role is not None})
     if roles:
-        statements.append(_allow(["sts:AssumeRole", "sts:TagSession"], roles))
+        statements.append(allow(["sts:AssumeRole", "sts:TagSession"], roles))
     store = policy.record.store
     buckets = [] if store is None else [store.bucket]
     buckets += [each.bucket for each in policy.record.anchors if isinstance(each, S3Anchor)]
     for name in sorted(set(buckets)):
         bucket = f"arn:{place.partition}:s3:::{name}"
-        statements.append(_allow(["s3:GetBucketObjectLockConfiguration", "s3:ListBucket"], (bucket,)))
-        statements.append(_allow(["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"], (f"{bucket}/*",)))
+        statements.append(allow(["s3:GetBucketObjectLockConfiguration", "s3:ListBucket"], (bucket,)))
+        statements.append(allow(["s3:GetObject", "s3:PutObject", "s3:PutObjectRetention"], (f"{bucket}/*",)))
     if isinstance(policy.retention.envelope, KmsEnvelope):
         key = policy.retention.envelope.kms_key_id
         where = key if ":key/" in key else place.fill("arn:{partition}:kms:{region}:{account}:key/*")
-        statements.append(_allow(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], (where,)))
-    return _document(statements)
+        statements.append(allow(["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], (where,)))
+    return document(statements)
 
 
 def persona(place: Place, policy: Policy, who: Persona) -> Document:
@@ -218,13 +162,13 @@ def persona(place: Place, policy: Policy, who: Persona) -> Document:
     if calls:
         of_models = [each for each in calls if each != _APPLY]
         if of_models:
-            statements.append(_allow(of_models, _models(place, regions)))
+            statements.append(allow(of_models, _models(place, regions)))
         if _APPLY in calls:
-            statements.append(_allow([_APPLY], (place.fill(_GUARDRAILS),)))
-        statements += [_allow(_LISTS, ("*",)), _never_unguarded(place)]
+            statements.append(allow([_APPLY], (place.fill(_GUARDRAILS),)))
+        statements += [allow(_LISTS, ("*",)), _never_unguarded(place)]
     for actions, resources in _PERSONAL.get(who, ()):
-        statements.append(_allow(actions, [place.fill(each) for each in resources]))
-    return _document(statements)
+        statements.append(allow(actions, [place.fill(each) for each in resources]))
+    return document(statements)
 
 
 def service_control(place: Place, regions: Sequence[str]) -> Document:
@@ -238,7 +182,7 @@ def service_control(place: Place, regions: Sequence[str]) -> Document:
         for region in regions
         for kind in ("inference-profile", "application-inference-profile")
     ]
-    return _document(
+    return document(
         [
             {
                 "Sid": "NoUnguardedCalls",
@@ -294,11 +238,3 @@ def _never_unguarded(place: Place) -> Document:
         "Resource": "*",
         "Condition": {"StringNotLike": {"bedrock:GuardrailIdentifier": guardrails}},
     }
-
-
-def _allow(actions: Iterable[str], resources: Iterable[str]) -> Document:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
-
-
-def _document(statements: Sequence[Document]) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
