@@ -1,13 +1,13 @@
 """`keepstone deploy`, from an empty folder to nothing left: real Terraform and provider, a simulated AWS."""
 
+import fcntl
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+import signal
+import time
 
 import pytest
-from tests.services.terraform import Terraform, needs_terraform
+from tests.deploy.place import Place, Run, ended
+from tests.services.terraform import needs_terraform
 from tests.simulators.aws.server import aws_server
 
 from keepstone.ledger.whole import WholeReader
@@ -32,29 +32,9 @@ deployment:
 """
 
 
-class Place:
-    """A folder with a policy, in which the command is run as a person would."""
-
-    def __init__(self, folder: Path, aws) -> None:
-        self.folder = folder
-        self.network = aws.network()
-        self._environment = {**os.environ, **Terraform(folder, folder).environment, **aws.environment}
-
-    def write(self, strength: str) -> None:
-        vpc, subnets = self.network
-        text = POLICY.format(vpc=vpc, subnets=", ".join(subnets), strength=strength)
-        (self.folder / "keepstone.yaml").write_text(text)
-
-    def deploy(self, *arguments: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [Path(sys.executable).parent / "keepstone", "deploy", *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
+def write(place: Place, strength: str) -> None:
+    vpc, subnets = place.network
+    place.write(POLICY.format(vpc=vpc, subnets=", ".join(subnets), strength=strength))
 
 
 ACTIONS = {
@@ -77,11 +57,44 @@ def assert_allowed(place: Place, called: set[tuple[str, str]]) -> None:
     assert sorted(needed - allowed) == []
 
 
+def noted(place: Place) -> set[str]:
+    """What Terraform knows to be made, by address in the module."""
+    state = json.loads((place.folder / "deployment" / "terraform.tfstate").read_text())
+    return {f"{each['type']}.{each['name']}" for each in state["resources"] if each["mode"] == "managed"}
+
+
+def ended_at(place: Place, words: str, number: signal.Signals) -> Run:
+    """Apply, and send a signal to `keepstone` alone when it says these words."""
+    with place.start("apply") as applying:
+        said = []
+        for line in applying.stderr:
+            said.append(line)
+            if words in line:
+                break
+        applying.send_signal(number)
+        status, out, rest = ended(applying)
+        return status, out, "".join([*said, rest])
+
+
+def until_unlocked(place: Place) -> None:
+    """Wait until no Terraform holds the state any more."""
+    deadline = time.monotonic() + 60
+    with (place.folder / "deployment" / "terraform.tfstate").open("r+") as state:
+        while time.monotonic() < deadline:
+            try:
+                fcntl.lockf(state, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+    raise AssertionError
+
+
 def test_the_way_of_a_deployment(tmp_path) -> None:
     with aws_server() as aws:
         place = Place(tmp_path, aws)
         by_this_test = aws.called
-        place.write("LOW")
+        write(place, "LOW")
         assert place.deploy("init")[0] == 0
         assert place.deploy("apply")[0] == 2  # nothing was planned yet
         assert place.deploy("plan")[0] == 0
@@ -90,11 +103,24 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert "KS-GRD-001 fails at" in refused
         assert "--accept KS-GRD-001" in refused
 
-        place.write("HIGH")
+        write(place, "HIGH")
         assert place.deploy("apply")[0] == 2  # the plan is of another input
         status, planned, said = place.deploy("plan")
         assert status == 0, said
         assert "USD a month" in planned
+
+        # Interrupted, and killed outright: Terraform ends in order, and the next apply goes on.
+        status, _, said = ended_at(place, "Still creating", signal.SIGINT)
+        assert (status, "Terraform is told to end" in said, "error: interrupted" in said) == (130, True, True)
+        made = noted(place)
+        assert "aws_kms_key.this" in made
+        assert place.deploy("plan")[0] == 0
+        assert ended_at(place, "Still creating", signal.SIGKILL)[0] == -signal.SIGKILL
+        until_unlocked(place)
+        assert noted(place) >= made
+
+        status, _, said = place.deploy("plan")
+        assert status == 0, said
         status, applied, said = place.deploy("apply")
         assert status == 0, said
         assert "production-bedrock" in applied
@@ -114,6 +140,9 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert_allowed(place, aws.called - by_this_test - {("bedrock", "ListGuardrails")})
     entries = WholeReader(tmp_path / ".keepstone" / "ledger").entries()
     assert [json.loads(data)["event"] for _, data in entries] == [
+        "deploy.apply_begun",
+        "deploy.apply_failed",
+        "deploy.apply_begun",
         "deploy.apply_begun",
         "deploy.applied",
         "deploy.destroy_begun",

@@ -22,6 +22,7 @@ from tests.simulators.aws.cache_users import CacheUsers
 from tests.simulators.aws.caches import Caches
 from tests.simulators.aws.conformance import faults
 from tests.simulators.aws.cost_anomalies import CostAnomalies
+from tests.simulators.aws.credentials import refusal
 from tests.simulators.aws.databases import Databases
 from tests.simulators.aws.ecs_services import EcsServices
 from tests.simulators.aws.file_systems import FileSystems
@@ -118,6 +119,9 @@ class Front:
         self._extensions: dict[tuple[type[Extension], str], Extension] = {}
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        stranger = refusal(environ.get("HTTP_AUTHORIZATION", ""), environ.get("HTTP_X_AMZ_TARGET", ""))
+        if stranger is not None:
+            return stranger(environ, start)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is None or scope[2] not in _SERVICES:
             return self._moto(environ, start)

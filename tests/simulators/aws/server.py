@@ -11,10 +11,10 @@ the destinations of invocation logging, trails by ARN.
 What is true: the shape of every answer of the extensions is held against AWS's own service model, and so is
 every request to Bedrock, CloudWatch, Logs, IAM, KMS, EC2 and the rest (S3 and STS excepted), with choices,
 lengths and patterns. An answer that AWS could not give fails the `with` block.
-What is not: nothing evaluates IAM or key policies (any credentials do anything), and of bucket policies moto
-reads every Deny on objects without its conditions; no metric flows, no alarm goes off, nothing is delivered,
-masked or spent; what is created is ready at once. The answers of moto are moto's. Refusals have AWS's codes;
-their wording is ours.
+What is not: nothing evaluates IAM or key policies (any credentials but those of `STRANGER` do anything), and
+of bucket policies moto reads every Deny on objects without its conditions; no metric flows, no alarm goes
+off, nothing is delivered, masked or spent; what is created is ready at once. The answers of moto are moto's.
+Refusals have AWS's codes; their wording is ours.
 
 moto keeps its state for the whole process: one server at a time, and each begins empty.
 """

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
 from tests.simulators.aws.conformance import faults
+from tests.simulators.aws.credentials import STRANGER
 from tests.simulators.aws.front import EXTENSIONS
 from tests.simulators.aws.server import Aws, aws_server
 
@@ -349,3 +352,31 @@ SHAPES = [
 def test_the_model_finds_what_is_wrong(value: Any, wrong: list[str]) -> None:
     shape = get_session().get_service_model("bedrock").operation_model("CreateGuardrail").input_shape
     assert list(faults(shape, value)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "asked", "code", "status"),
+    [
+        ("sts", "get_caller_identity", {}, "InvalidClientTokenId", 403),
+        ("iam", "list_roles", {}, "InvalidClientTokenId", 403),
+        ("ec2", "describe_vpcs", {}, "AuthFailure", 401),
+        ("s3", "list_buckets", {}, "InvalidAccessKeyId", 403),
+        ("kms", "list_keys", {}, "UnrecognizedClientException", 403),
+        ("logs", "describe_log_groups", {}, "UnrecognizedClientException", 403),
+        ("bedrock", "list_guardrails", {}, "UnrecognizedClientException", 403),
+    ],
+)
+def test_a_stranger_is_refused_as_each_service_refuses(aws, service, operation, asked, code, status) -> None:
+    client = boto3.client(
+        service,
+        endpoint_url=aws.url,
+        region_name=aws.region,
+        aws_access_key_id=STRANGER,
+        aws_secret_access_key="unknown",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(ClientError) as refused:
+        getattr(client, operation)(**asked)
+    answer = refused.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+    assert answer["Error"]["Message"]

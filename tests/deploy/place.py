@@ -1,0 +1,52 @@
+"""A folder with a policy, in which `keepstone deploy` is run as a person would."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.services.terraform import Terraform
+from tests.simulators.aws.server import Aws
+
+Run = tuple[int, str, str]
+"""Exit code, stdout, stderr."""
+
+
+class Place:
+    """One such folder; `network` are a VPC and its subnets on the test AWS."""
+
+    def __init__(self, folder: Path, aws: Aws, network: tuple[str, list[str]] | None = None) -> None:
+        self.folder = folder
+        self.network = aws.network() if network is None else network
+        self.environment = {**os.environ, **Terraform(folder, folder).environment, **aws.environment}
+
+    def write(self, policy: str) -> None:
+        (self.folder / "keepstone.yaml").write_text(policy)
+
+    def copy(self, folder: Path) -> "Place":
+        """Return the same in another folder, on the same AWS."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        other = Place.__new__(Place)
+        other.folder, other.network, other.environment = folder, self.network, dict(self.environment)
+        return other
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a command, and go on."""
+        return subprocess.Popen(
+            [Path(sys.executable).parent / "keepstone", "deploy", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def deploy(self, *arguments: str) -> Run:
+        return ended(self.start(*arguments))
+
+
+def ended(process: "subprocess.Popen[str]") -> Run:
+    """Wait for a command."""
+    out, err = process.communicate()
+    return process.returncode, out, err
