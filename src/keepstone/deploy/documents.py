@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keepstone.catalog.places import partition_of
+from keepstone.catalog.places import partition_of, regions
 from keepstone.core.errors import DeployError
 
 Document = dict[str, Any]
@@ -33,6 +33,12 @@ class Place:
     def partition(self) -> str:
         """Return the partition that ARNs here name."""
         return partition_of(self.region)
+
+    @property
+    def dns_suffix(self) -> str:
+        """Return how the names of services end here."""
+        found = regions().get(self.region)
+        return found.dns_suffix if found is not None else "amazonaws.com"
 
     def fill(self, arn: str) -> str:
         """Return an ARN with this place in it."""

@@ -60,9 +60,13 @@ def _place(place: Deployment) -> list[Input]:
 def _read(policy: Policy, place: Deployment) -> list[Input]:
     """Return what the document says elsewhere."""
     models = models_of(policy)
-    regions = sorted({*models.regions, place.region})
+    regions = sorted({*models.regions, *models.reached, place.region})
     found = [
-        Input("allowed_model_regions", regions, "deployment.region, and where upstreams of models are"),
+        Input(
+            "allowed_model_regions",
+            regions,
+            "deployment.region, where models are called, and where profiles lead",
+        ),
         Input("log_retention_days", _retention(policy.retention.ledger_days), "retention.ledger_days"),
     ]
     if models.arns:

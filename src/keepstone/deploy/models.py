@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keepstone.catalog.places import partition_of
+from keepstone.catalog.places import ANYWHERE, partition_of, profiles
 from keepstone.policy.model_ids import canonical_name, is_pattern
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.upstreams import BedrockUpstream, Model
@@ -25,11 +25,13 @@ class Models:
     """What the policy calls on Bedrock.
 
     `arns` names every model, and is empty while one of `unnamed` (a pattern, a profile) stands for more than
-    a list can say. `regions` are those in which models are called. `elsewhere` are what other servers answer.
+    a list can say. `regions` are those in which models are called, `reached` those besides in which profiles
+    of a geography may compute, as far as that is documented. `elsewhere` are what other servers answer.
     """
 
     arns: tuple[str, ...]
     regions: tuple[str, ...]
+    reached: tuple[str, ...]
     unnamed: tuple[Unlisted, ...]
     elsewhere: tuple[Unlisted, ...]
 
@@ -38,6 +40,7 @@ def models_of(policy: Policy) -> Models:
     """Return what of the policy's models the module can be told, trials and copies of calls included."""
     arns: dict[str, None] = {}
     regions: set[str] = set()
+    reached: set[str] = set()
     unnamed: dict[Unlisted, None] = {}
     elsewhere = []
     for model in policy.models:
@@ -47,12 +50,19 @@ def models_of(policy: Policy) -> Models:
             elsewhere.append(Unlisted(model.id, _servers(policy, model)))
         for region, id_ in on_bedrock:
             regions.add(region)
+            reached.update(_destinations(id_))
             why = _unnameable(id_)
             if why:
                 unnamed[Unlisted(id_, why)] = None
             else:
                 arns[_arn(region, id_)] = None
-    return Models(() if unnamed else tuple(arns), tuple(sorted(regions)), tuple(unnamed), tuple(elsewhere))
+    return Models(
+        () if unnamed else tuple(arns),
+        tuple(sorted(regions)),
+        tuple(sorted(reached - regions)),
+        tuple(unnamed),
+        tuple(elsewhere),
+    )
 
 
 def _calls(model: Model) -> Iterator[tuple[str, str]]:
@@ -80,6 +90,12 @@ def _unnameable(id_: str) -> str:
     else:
         is_profile = canonical_name(id_) != id_
     return "an inference profile" if is_profile else ""
+
+
+def _destinations(id_: str) -> frozenset[str]:
+    """Return where a profile may compute, none where that is not known or anywhere."""
+    name = id_.rpartition("/")[2] if id_.startswith("arn:") else id_
+    return frozenset(profiles().geographies.get(name.partition(".")[0], ())) - {ANYWHERE}
 
 
 def _arn(region: str, id_: str) -> str:

@@ -3,12 +3,13 @@
 Every function returns an IAM policy document. Where an action knows no resource, the resource is `*`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from keepstone.catalog.iam_actions import iam_actions
 from keepstone.core.exchange import Operation
 from keepstone.deploy.deployer import deployer, state_of
 from keepstone.deploy.documents import Document, Place, allow, document
+from keepstone.deploy.models import models_of
 from keepstone.policy.personas import PERSONAS
 from keepstone.policy.schema.document import Policy
 from keepstone.policy.schema.identities import Persona
@@ -125,17 +126,9 @@ def gateway(place: Place, policy: Policy) -> Document:
     own = [each for each in upstreams if each.assume_role is None and each.bearer_token is None]
     statements = []
     if own:
-        models = _models(place, sorted({each.region for each in own}))
+        models = _models(place, policy, sorted({each.region for each in own}))
         statements += [allow([*_INVOKE, "bedrock:CountTokens"], models), allow(_LISTS, ("*",))]
-    bound = sorted({each.region for each in own if each.guardrail is not None})
-    if bound:  # Bedrock asks for both of whoever calls with a guardrail, the key being the guardrail's
-        guardrails = [
-            f"arn:{place.partition}:bedrock:{region}:{place.account}:guardrail/*" for region in bound
-        ]
-        keys = [f"arn:{place.partition}:kms:{region}:{place.account}:key/*" for region in bound]
-        by_bedrock = {"kms:ViaService": [f"bedrock.{region}.amazonaws.com" for region in bound]}
-        statements.append(allow([_APPLY], guardrails))
-        statements.append(allow(["kms:Decrypt"], keys) | {"Condition": {"StringEquals": by_bedrock}})
+        statements += _guarded(place, sorted({each.region for each in own if each.guardrail is not None}))
     roles = sorted({each.assume_role.arn for each in upstreams if each.assume_role is not None})
     if roles:
         statements.append(allow(["sts:AssumeRole", "sts:TagSession"], roles))
@@ -153,6 +146,17 @@ def gateway(place: Place, policy: Policy) -> Document:
     return document(statements)
 
 
+def _guarded(place: Place, regions: Sequence[str]) -> Iterator[Document]:
+    """Yield what Bedrock asks of whoever calls with a guardrail: to apply it, and to use its key."""
+    if not regions:
+        return
+    here = [f"arn:{place.partition}:{{}}:{region}:{place.account}:{{}}/*" for region in regions]
+    by_bedrock = {"kms:ViaService": [f"bedrock.{region}.{place.dns_suffix}" for region in regions]}
+    yield allow([_APPLY], [each.format("bedrock", "guardrail") for each in here])
+    keys = [each.format("kms", "key") for each in here]
+    yield allow(["kms:Decrypt"], keys) | {"Condition": {"StringEquals": by_bedrock}}
+
+
 def persona(place: Place, policy: Policy, who: Persona) -> Document:
     """Return what a persona may do in AWS itself: its guarded calls, and what it reads or changes."""
     bounds = PERSONAS[who]
@@ -162,7 +166,7 @@ def persona(place: Place, policy: Policy, who: Persona) -> Document:
     if calls:
         of_models = [each for each in calls if each != _APPLY]
         if of_models:
-            statements.append(allow(of_models, _models(place, regions)))
+            statements.append(allow(of_models, _models(place, policy, regions)))
         if _APPLY in calls:
             statements.append(allow([_APPLY], (place.fill(_GUARDRAILS),)))
         statements += [allow(_LISTS, ("*",)), _never_unguarded(place)]
@@ -223,10 +227,13 @@ def service_control(place: Place, regions: Sequence[str]) -> Document:
     )
 
 
-def _models(place: Place, regions: Sequence[str]) -> list[str]:
-    """Return every foundation model in these regions, and the account's profiles in its own."""
-    found = [f"arn:{place.partition}:bedrock:{region}::foundation-model/*" for region in regions]
-    return [*found, place.fill("arn:{partition}:bedrock:{region}:{account}:inference-profile/*")]
+def _models(place: Place, policy: Policy, regions: Sequence[str]) -> list[str]:
+    """Return every foundation model in these regions and where profiles lead, and the account's profiles."""
+    profiles = [
+        f"arn:{place.partition}:bedrock:{each}:{place.account}:inference-profile/*" for each in regions
+    ]
+    reached = sorted({*regions, *models_of(policy).reached})
+    return [*(f"arn:{place.partition}:bedrock:{each}::foundation-model/*" for each in reached), *profiles]
 
 
 def _never_unguarded(place: Place) -> Document:

@@ -63,6 +63,21 @@ def test_what_is_called_on_bedrock(models, arns, regions) -> None:
     assert (list(told.arns), list(told.regions)) == (arns, regions)
 
 
+@pytest.mark.parametrize(
+    ("models", "reached"),
+    [
+        ([model("us")], ()),
+        ([model("us", id_="us.anthropic.claude-x")], ("us-east-2", "us-west-1", "us-west-2")),
+        ([model("us", id_="us.anthropic.*")], ("us-east-2", "us-west-1", "us-west-2")),
+        ([model("us", upstream_ids={"us": PROFILE})], ("us-east-2", "us-west-1", "us-west-2")),
+        ([model("us", id_="global.anthropic.claude-x")], ()),
+        ([model("gpu", id_="us.anthropic.claude-x")], ()),
+    ],
+)
+def test_where_profiles_lead(models, reached) -> None:
+    assert found(*models).reached == reached
+
+
 def test_an_arn_is_of_the_partition_of_its_region() -> None:
     upstreams = {"gov": {"kind": "bedrock", "region": "us-gov-west-1"}}
     told = models_of(policy(upstreams=upstreams, models=[model("gov")]))

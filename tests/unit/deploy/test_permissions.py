@@ -149,6 +149,20 @@ def test_arns_are_of_the_regions_partition(region, partition) -> None:
     assert arns == {partition}
 
 
+def test_calls_by_a_profile_are_let_through_where_it_leads() -> None:
+    upstreams = {name: {"kind": "bedrock", "region": name} for name in ("us-east-1", "us-west-2")}
+    models = [{"id": "us.anthropic.claude-x", "upstreams": list(upstreams)}]
+    document = permissions.gateway(HERE, policy(upstreams=upstreams, models=models))
+    (statement,) = [each for each in document["Statement"] if "bedrock:InvokeModel" in each["Action"]]
+    assert statement["Resource"] == [
+        *(
+            f"arn:aws:bedrock:us-{each}::foundation-model/*"
+            for each in ("east-1", "east-2", "west-1", "west-2")
+        ),
+        *(f"arn:aws:bedrock:{each}:123456789012:inference-profile/*" for each in upstreams),
+    ]
+
+
 def test_documents_are_json() -> None:
     for each in documents():
         assert json.loads(json.dumps(each))["Version"] == "2012-10-17"
