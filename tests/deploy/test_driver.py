@@ -104,7 +104,8 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert "--accept KS-GRD-001" in refused
 
         write(place, "HIGH")
-        assert place.deploy("apply")[0] == 2  # the plan is of another input
+        status, _, refused = place.deploy("apply")
+        assert (status, "the policy is not the one that was planned" in refused) == (2, True)
         status, planned, said = place.deploy("plan")
         assert status == 0, said
         assert "USD a month" in planned

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from keepstone.cli.deploy_options import dir_option
+from keepstone.cli.deploy_options import dir_option, loaded, prepared
 from keepstone.cli.deploy_record import APPLY, DESTROY, on_record
 from keepstone.cli.on_record import bounded_text, by_option
 from keepstone.cli.output import emit, format_option, talk
@@ -35,12 +35,12 @@ def apply(
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import PLAN, Workspace
 
+    if accepted and reason is None:
+        raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
     workspace = Workspace(folder)
     workspace.require()
     with workspace.held():
-        workspace.require_plan()
-        if accepted and reason is None:
-            raise UsageError("what is accepted needs a reason", hint="`--reason` says why, for the record")
+        workspace.require_plan(loaded().hash)
         terraform = Terraform(folder, talk, workspace.region)
         workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
         _require_checks(folder, accepted)
@@ -91,7 +91,6 @@ def destroy(*, folder: Path, named: str, by: str) -> None:
 
     Logs in the bucket have to be emptied out first.
     """
-    from keepstone.cli.deploy_options import loaded, prepared
     from keepstone.core.errors import UsageError
 
     place = loaded().document.deployment

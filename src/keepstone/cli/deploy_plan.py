@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from keepstone.deploy.changes import Change, Summary
     from keepstone.deploy.costs import Estimate
     from keepstone.deploy.terraform import Terraform
-    from keepstone.deploy.workspace import Workspace
     from keepstone.posture.report import Report
 
 _FINDINGS = 1
@@ -27,11 +26,14 @@ def plan(*, folder: Path, output_format: str) -> None:
 
     The plan is kept in the folder: `apply` carries out that one and no other.
     """
+    from keepstone.deploy.changes import read_plan, summarise
     from keepstone.deploy.verdicts import report_of
-    from keepstone.deploy.workspace import PLAN_JSON
+    from keepstone.deploy.workspace import PLAN, PLAN_JSON
 
     with prepared(folder) as (workspace, terraform):
-        summary = _planned(workspace, terraform)
+        shown = _shown(terraform, PLAN)
+        workspace.note_plan(shown)
+        summary = summarise(read_plan(shown))
         report = report_of(folder / PLAN_JSON, datetime.now(UTC))
     if output_format == "json":
         emit(_document(summary) | {"checks": {"counts": report.counts, "failures": report.failures}}, "json")
@@ -51,11 +53,15 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     """Say what differs between the policy and what is deployed; exits 1 when something does.
 
     Each difference names the checks that fail by it and who should care. `unclear` is what may only follow
-    from another difference: its value is known when that one is mended.
+    from another difference: its value is known when that one is mended. A plan that waits for `apply` stays.
     """
-    with prepared(folder) as (workspace, terraform):
-        summary = _planned(workspace, terraform)
-        rows = _concerned(workspace, summary)
+    from keepstone.deploy.changes import read_plan, summarise
+    from keepstone.deploy.workspace import PLAN
+
+    with prepared(folder) as (workspace, terraform), workspace.beside() as beside:
+        shown = read_plan(_shown(terraform, f"{beside.name}/{PLAN}"))
+        summary = summarise(shown)
+        rows = _concerned(beside, shown, summary)
     if output_format == "json":
         emit({"drift": bool(rows), "changes": rows}, "json")
     elif rows:
@@ -65,16 +71,12 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     ctx.exit(_FINDINGS if summary.changes else 0)
 
 
-def _planned(workspace: "Workspace", terraform: "Terraform") -> "Summary":
-    from keepstone.deploy.changes import read_plan, summarise
-    from keepstone.deploy.workspace import PLAN
-
+def _shown(terraform: "Terraform", plan: str) -> bytes:
+    """Make a plan, tell its warnings, and return its JSON."""
     talk("planning: AWS is asked for what is there")
-    for each in terraform.plan(PLAN):
+    for each in terraform.plan(plan):
         talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
-    shown = terraform.show(PLAN)
-    workspace.note_plan(shown)
-    return summarise(read_plan(shown))
+    return terraform.show(plan)
 
 
 def _tell(summary: "Summary") -> None:
@@ -119,15 +121,15 @@ def _tell_checks(report: "Report") -> None:
     click.echo(f"checks: {counts}; `keepstone deploy check` shows each")
 
 
-def _concerned(workspace: "Workspace", summary: "Summary") -> list[dict[str, object]]:
+def _concerned(folder: Path, plan: dict[str, Any], summary: "Summary") -> list[dict[str, object]]:
     """Return the changes, each with the checks it is about and who should care."""
     from keepstone.deploy.verdicts import concerns
-    from keepstone.deploy.workspace import PLAN_JSON
+    from keepstone.deploy.workspace import compared
 
     if not summary.changes:
         return []
     addresses = [each.address for each in summary.changes]
-    found = concerns(workspace.folder / PLAN_JSON, workspace.before_plan(), addresses, datetime.now(UTC))
+    found = concerns(*compared(folder, plan), addresses, datetime.now(UTC))
     return [
         {
             **_row(each),

@@ -181,37 +181,28 @@ def service_control(place: Place, regions: Sequence[str]) -> Document:
     The gateway's role may call unguarded: it inspects itself. A profile's call is seen in its destination's
     region, so it is let through by the profile's own region and name; what is denied there is `global.*`.
     """
+    everywhere = {"Effect": "Deny", "Action": list(_INVOKE), "Resource": "*"}
     profiles = [
         f"arn:{place.partition}:bedrock:{region}:*:{kind}/*"
         for region in regions
         for kind in ("inference-profile", "application-inference-profile")
     ]
+    unguarded = {
+        "Null": {"bedrock:GuardrailIdentifier": "true"},
+        "ArnNotLike": {"aws:PrincipalArn": place.fill(_GATEWAY_ROLE)},
+    }
+    elsewhere = {
+        "StringNotEquals": {"aws:RequestedRegion": list(regions)},
+        "ArnNotLikeIfExists": {"bedrock:InferenceProfileArn": profiles},
+    }
+    by_others = {"ArnNotLike": {"aws:PrincipalArn": f"arn:{place.partition}:iam::*:role/*-deployer"}}
     return document(
         [
-            {
-                "Sid": "NoUnguardedCalls",
-                "Effect": "Deny",
-                "Action": list(_INVOKE),
-                "Resource": "*",
-                "Condition": {
-                    "Null": {"bedrock:GuardrailIdentifier": "true"},
-                    "ArnNotLike": {"aws:PrincipalArn": place.fill(_GATEWAY_ROLE)},
-                },
-            },
-            {
-                "Sid": "NoCallsElsewhere",
-                "Effect": "Deny",
-                "Action": list(_INVOKE),
-                "Resource": "*",
-                "Condition": {
-                    "StringNotEquals": {"aws:RequestedRegion": list(regions)},
-                    "ArnNotLikeIfExists": {"bedrock:InferenceProfileArn": profiles},
-                },
-            },
+            {"Sid": "NoUnguardedCalls", **everywhere, "Condition": unguarded},
+            {"Sid": "NoCallsElsewhere", **everywhere, "Condition": elsewhere},
             {
                 "Sid": "NoGlobalProfiles",
-                "Effect": "Deny",
-                "Action": list(_INVOKE),
+                **everywhere,
                 "Resource": f"arn:{place.partition}:bedrock:*:*:inference-profile/global.*",
             },
             {
@@ -219,9 +210,7 @@ def service_control(place: Place, regions: Sequence[str]) -> Document:
                 "Effect": "Deny",
                 "Action": ["bedrock:DeleteModelInvocationLoggingConfiguration"],
                 "Resource": "*",
-                "Condition": {
-                    "ArnNotLike": {"aws:PrincipalArn": f"arn:{place.partition}:iam::*:role/*-deployer"}
-                },
+                "Condition": by_others,
             },
         ]
     )

@@ -15,6 +15,7 @@ _LOCKED = (
 )
 _PLAN = "`keepstone deploy plan` makes a new one, and shows what it does"
 _STATE = "the state is damaged, or of a newer Terraform; its backup or the bucket's older version is whole"
+_MOVED = "`terraform init -migrate-state` in the folder takes the state along to where the policy has it now"
 _ROOM = "make room on the disk; `errored.tfstate` in the folder, if there is one, holds what was made"
 _USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
 
@@ -61,6 +62,7 @@ _SIGNS = (
     _Sign("request send failed", "deploy.unreachable", f"AWS cannot be reached: {_NETWORK}"),
     _Sign("connection refused", "deploy.unreachable", f"AWS cannot be reached: {_NETWORK}"),
     _Sign("i/o timeout", "deploy.unreachable", f"AWS does not answer: {_NETWORK}"),
+    _Sign("backend configuration changed", "deploy.state", _MOVED),
     _Sign("unsupported state file format", "deploy.state", _STATE),
     _Sign("state snapshot", "deploy.state", _STATE),
 )

@@ -42,9 +42,9 @@ class Terraform:
             self._told("preparing the folder: backend, module, provider")
         self._plain("init", "-input=false", "-no-color")
 
-    def plan(self, out: str, *options: str) -> list[Diagnostic]:
+    def plan(self, out: str) -> list[Diagnostic]:
         """Write a plan; return its warnings."""
-        return self._watched("plan", "-input=false", f"-out={out}", *options)
+        return self._watched("plan", "-input=false", f"-out={out}")
 
     def apply(self, plan: str) -> list[Diagnostic]:
         """Carry out a plan."""
@@ -54,9 +54,9 @@ class Terraform:
         """Take everything down."""
         return self._watched("apply", "-destroy", "-input=false", "-auto-approve")
 
-    def show(self, plan: str = "") -> bytes:
-        """Return a plan, or the state, as JSON."""
-        return self._plain("show", "-json", "-no-color", *([plan] if plan else [])).out
+    def show(self, plan: str) -> bytes:
+        """Return a plan as JSON."""
+        return self._plain("show", "-json", "-no-color", plan).out
 
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of what is deployed."""

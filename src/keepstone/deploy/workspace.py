@@ -10,7 +10,7 @@ plan.tfplan, plan.json  the last plan; `keepstone.json` says what it is of
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from keepstone.policy.schema.deployment import Deployment
 MARK = "keepstone.json"
 PLAN = "plan.tfplan"
 PLAN_JSON = "plan.json"
-_BEFORE = "before.json"
 _IGNORE = ".gitignore"
 _NOTHING = {"format_version": "1.0", "terraform_version": "", "values": {"root_module": {}}}
 _DAMAGED = "delete that file and run `keepstone deploy init`: the state and your own files stay as they are"
@@ -99,13 +98,15 @@ class Workspace:
             noted |= {"planned": self._digest(), "plan": _digest(self.folder / PLAN)}
             replace(self.folder / MARK, _mark(noted))
 
-    def require_plan(self) -> None:
-        """Raise `UsageError` unless the plan here is the one noted, of the files as they are now."""
+    def require_plan(self, policy_hash: str) -> None:
+        """Raise `UsageError` unless the plan here is the one noted, of this policy and these files."""
         noted, path = self.require(), self.folder / PLAN
         with told(self.folder, "read"):
             if not path.is_file() or "plan" not in noted:
                 hint = "`keepstone deploy plan` makes one, and shows what it does"
                 raise UsageError(f"there is no plan in `{self.folder}`", hint=hint)
+            if noted["policy"] != policy_hash:
+                raise UsageError("the policy is not the one that was planned", hint=_AGAIN)
             if noted["plan"] != _digest(path):
                 raise UsageError(f"`{path}` is damaged, or not the plan that was shown", hint=_AGAIN)
             if noted.get("planned") != self._digest():
@@ -116,16 +117,13 @@ class Workspace:
         with told(self.folder / PLAN, "taken away", so="what it says is applied"):
             (self.folder / PLAN).unlink(missing_ok=True)
 
-    def before_plan(self) -> Path:
-        """Return a file with the state as the last plan found it, in the form of `terraform show -json`.
-
-        Terraform refreshes the state in memory while it plans: what somebody changed by hand stands in it.
-        """
-        path = self.folder / _BEFORE
-        with told(path, "written"):
-            planned = json.loads((self.folder / PLAN_JSON).read_bytes())
-            replace(path, json.dumps(planned.get("prior_state") or _NOTHING))
-        return path
+    @contextmanager
+    def beside(self) -> Iterator[Path]:
+        """Yield a folder within this one for plans that nobody applies; it is gone afterwards."""
+        with ExitStack() as opened:
+            with told(self.folder, "written"):
+                fresh = opened.enter_context(aside(self.folder))
+            yield fresh
 
     def _require_ours(self) -> None:
         """Raise `DeployError` where something lies that no `init` wrote, be it one that was killed."""
@@ -165,6 +163,18 @@ class Workspace:
     def _sources(self) -> list[Path]:
         own = [*self.folder.glob("*.tf"), *self.folder.glob("*.tfvars.json"), *self.folder.glob("*.tfvars")]
         return [*own, *(path for path in (self.folder / "module").rglob("*") if path.is_file())]
+
+
+def compared(folder: Path, plan: dict[str, Any]) -> tuple[Path, Path]:
+    """Write a plan's JSON into a folder, and the state as the plan found it as `terraform show -json` has it.
+
+    Terraform refreshes the state in memory while it plans: what somebody changed by hand stands in it.
+    """
+    documents = {PLAN_JSON: plan, "before.json": plan.get("prior_state") or _NOTHING}
+    with told(folder, "written"):
+        for name, document in documents.items():
+            write(folder / name, json.dumps(document))
+    return folder / PLAN_JSON, folder / "before.json"
 
 
 def _mark(noted: dict[str, Any]) -> str:

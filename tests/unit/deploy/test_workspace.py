@@ -10,7 +10,7 @@ import pytest
 from keepstone.core.errors import DeployError, UsageError
 from keepstone.deploy.disk import LOCK
 from keepstone.deploy.inputs import inputs_of
-from keepstone.deploy.workspace import PLAN, PLAN_JSON, Workspace
+from keepstone.deploy.workspace import PLAN, PLAN_JSON, Workspace, compared
 from tests.unit.deploy.documents import PLACE, policy
 
 S3 = {**PLACE, "state": {"kind": "s3", "bucket": "acme-state", "kms_key_id": "alias/state"}}
@@ -77,22 +77,24 @@ def test_a_plan_holds_for_the_input_it_was_made_of(tmp_path) -> None:
 
     def refused(says):
         with pytest.raises(UsageError, match=says) as error:
-            workspace.require_plan()
+            workspace.require_plan("sha256:1")
         assert "keepstone deploy plan" in error.value.hint
 
     refused("there is no plan")
     (workspace.folder / PLAN).write_bytes(b"plan")
     refused("there is no plan")
     workspace.note_plan(b"{}")
-    workspace.require_plan()
+    workspace.require_plan("sha256:1")
     (workspace.folder / PLAN).write_bytes(b"another")
     refused("damaged, or not the plan that was shown")
     (workspace.folder / PLAN).write_bytes(b"plan")
-    workspace.require_plan()
+    workspace.require_plan("sha256:1")
     (workspace.folder / "own.tf").write_text("# mine\n")
     refused("not the one that was planned")
     (workspace.folder / "own.tf").unlink()
-    workspace.require_plan()
+    workspace.require_plan("sha256:1")
+    with pytest.raises(UsageError, match="the policy is not the one that was planned"):
+        workspace.require_plan("sha256:2")
     workspace.drop_plan()
     refused("there is no plan")
 
@@ -129,10 +131,15 @@ def contents(folder):
     }
 
 
+def compared_beside(workspace):
+    with workspace.beside() as beside:
+        compared(beside, {"planned_values": {}})
+
+
 WRITES = {
     "write": lambda workspace: workspace.write(policy().deployment, inputs_of(policy()), "sha256:2"),
     "note_plan": lambda workspace: workspace.note_plan(b"{}"),
-    "before_plan": lambda workspace: workspace.before_plan(),
+    "compared": compared_beside,
 }
 
 
