@@ -7,6 +7,7 @@ import time
 
 import pytest
 from tests.deploy.place import Place, Run, ended
+from tests.deploy.rights import granted, needed
 from tests.services.terraform import needs_terraform
 from tests.simulators.aws.server import aws_server
 
@@ -37,24 +38,11 @@ def write(place: Place, strength: str) -> None:
     place.write(POLICY.format(vpc=vpc, subnets=", ".join(subnets), strength=strength))
 
 
-ACTIONS = {
-    ("budgets", "CreateBudget"): "budgets:ModifyBudget",
-    ("budgets", "DeleteBudget"): "budgets:ModifyBudget",
-    ("budgets", "DescribeBudget"): "budgets:ViewBudget",
-    ("budgets", "DescribeNotificationsForBudget"): "budgets:ViewBudget",
-    ("budgets", "DescribeSubscribersForNotification"): "budgets:ViewBudget",
-    ("budgets", "CreateNotification"): "budgets:ModifyBudget",
-}
-"""What permits an operation, where it has another name."""
-
-
 def assert_allowed(place: Place, called: set[tuple[str, str]]) -> None:
     """Every call that Terraform made is one that `iam-policy deployer` allows."""
     status, printed, _ = place.deploy("iam-policy", "deployer")
     assert status == 0
-    allowed = {each for one in json.loads(printed)["Statement"] for each in one["Action"]}
-    needed = {ACTIONS.get((service, name), f"{service}:{name}") for service, name in called}
-    assert sorted(needed - allowed) == []
+    assert sorted(needed(called) - granted(json.loads(printed))) == []
 
 
 def noted(place: Place) -> set[str]:
