@@ -49,6 +49,7 @@ def apply(
         with on_record(APPLY, workspace, plan | told):
             for each in terraform.apply(PLAN):
                 talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
+        talk("applied, and on record")
         workspace.drop_plan()
         outputs = terraform.outputs().get("bedrock_solution", {})
     emit({name: outputs.get(name) for name in _TOLD} if output_format == "table" else outputs, output_format)

@@ -1,20 +1,21 @@
 """How a deployment's folder is written: whole or not at all, by one process at a time; failures are told."""
 
-import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from keepstone.core.errors import DeployError
 
 LOCK = ".keepstone.lock"
-ASIDE = (".writing-", ".module-")
-"""What begins the names of unfinished work; `.module-` is how earlier versions named it."""
+ASIDE = ".writing-"
+"""What begins the names of unfinished work."""
+_UNFINISHED = re.compile(r"\.(writing|module)-[a-z0-9_]{8}")  # `.module-` is how earlier versions began it
 _SPACE = "make room there, or name a folder on another disk with `--dir`"
 _RIGHTS = "the folder has to be yours to write, or name another one with `--dir`"
 _NO_FOLDER = "`--dir` names a folder, which may be new"
@@ -53,52 +54,51 @@ def alone(folder: Path) -> Iterator[None]:
 
     The kernel takes the lock away when a process ends, however it ends.
     """
-    path = folder / LOCK
-    with told(path, "locked"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            who = f", process {pid}" if pid.isdecimal() else ""
-            raise DeployError(
-                f"another `keepstone deploy` works in `{folder}`{who}",
-                hint="wait until it has ended; nothing was changed",
-                code="deploy.busy",
-            ) from error
-        except OSError:
-            os.close(descriptor)
-            raise
-    try:
-        with contextlib.suppress(
-            OSError
-        ):  # who it is helps the next one, and is no reason to refuse this one
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with ExitStack() as opened:
+        with told(folder / LOCK, "locked"):
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, descriptor)
+            _lock(descriptor, folder)
         yield
-    finally:
-        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    """Lock a file and say in it who does; raise `DeployError` with what another process said."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        who = f", process {pid}" if pid.isdecimal() else ""
+        message = f"another `keepstone deploy` works in `{folder}`{who}"
+        hint = "wait until it has ended; nothing was changed"
+        raise DeployError(message, hint=hint, code="deploy.busy") from error
+    with suppress(OSError):  # saying it helps the next one, and is no reason to refuse this one
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 @contextmanager
 def aside(folder: Path) -> Iterator[Path]:
     """Yield a folder beside what is there, to write into first; it is gone afterwards, whatever happened."""
-    path = Path(tempfile.mkdtemp(dir=folder, prefix=ASIDE[0]))
+    path = Path(tempfile.mkdtemp(dir=folder, prefix=ASIDE))
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def is_unfinished(path: Path) -> bool:
+    """Say whether a name is one of those that work in progress gets."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
 def clear(folder: Path) -> None:
     """Take away what a process that was killed has left unfinished; the caller is `alone`."""
-    for path in folder.iterdir():
-        if path.name.startswith(ASIDE):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    for path in filter(is_unfinished, folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def write(path: Path, text: str) -> None:

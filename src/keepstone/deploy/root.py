@@ -18,7 +18,7 @@ _IGNORED = (
     "errored.tfstate",
     "crash.log",
     LOCK,
-    *(f"{each}*" for each in ASIDE),
+    f"{ASIDE}*",
 )
 
 

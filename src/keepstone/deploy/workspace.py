@@ -17,7 +17,7 @@ from typing import Any
 
 from keepstone.core.errors import DeployError, UsageError
 from keepstone.deploy import root
-from keepstone.deploy.disk import ASIDE, LOCK, alone, aside, clear, copy_tree, replace, told, write
+from keepstone.deploy.disk import LOCK, alone, aside, clear, copy_tree, is_unfinished, replace, told, write
 from keepstone.deploy.inputs import Input
 from keepstone.policy.schema.deployment import Deployment
 
@@ -25,6 +25,7 @@ MARK = "keepstone.json"
 PLAN = "plan.tfplan"
 PLAN_JSON = "plan.json"
 _IGNORE = ".gitignore"
+_READ = ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json")
 _NOTHING = {"format_version": "1.0", "terraform_version": "", "values": {"root_module": {}}}
 _DAMAGED = "delete that file and run `keepstone deploy init`: the state and your own files stay as they are"
 _AGAIN = "nothing was changed; `keepstone deploy plan` makes a new plan, and shows what it does"
@@ -130,7 +131,7 @@ class Workspace:
         if self._is_marked() or self._has_our_root() or not self.folder.exists():
             return
         for path in self.folder.iterdir():
-            if path.name not in {LOCK, _IGNORE} and not path.name.startswith(ASIDE):
+            if path.name not in {LOCK, _IGNORE} and not is_unfinished(path):
                 hint = "name an empty folder with `--dir`, or one that `keepstone deploy init` wrote"
                 raise DeployError(f"`{self.folder}` holds files that are not ours", hint=hint)
 
@@ -161,7 +162,7 @@ class Workspace:
         return whole.hexdigest()
 
     def _sources(self) -> list[Path]:
-        own = [*self.folder.glob("*.tf"), *self.folder.glob("*.tfvars.json"), *self.folder.glob("*.tfvars")]
+        own = [path for each in _READ for path in self.folder.glob(each)]
         return [*own, *(path for path in (self.folder / "module").rglob("*") if path.is_file())]
 
 

@@ -92,6 +92,9 @@ def test_a_plan_holds_for_the_input_it_was_made_of(tmp_path) -> None:
     (workspace.folder / "own.tf").write_text("# mine\n")
     refused("not the one that was planned")
     (workspace.folder / "own.tf").unlink()
+    (workspace.folder / "own.tf.json").write_text("{}")
+    refused("not the one that was planned")
+    (workspace.folder / "own.tf.json").unlink()
     workspace.require_plan("sha256:1")
     with pytest.raises(UsageError, match="the policy is not the one that was planned"):
         workspace.require_plan("sha256:2")
@@ -207,15 +210,19 @@ def test_a_folder_that_is_not_ours_to_write_is_told(planned, operation) -> None:
 
 def test_what_a_killed_process_left_is_taken_away(tmp_path) -> None:
     folder = tmp_path / "d"
-    for name in (".module-abc", ".writing-abc"):
+    for name in (".module-abcdefg1", ".writing-abcdefg1"):
         (folder / name).mkdir(parents=True)
         (folder / name / "main.tf").write_text("half")
-    (folder / ".writing-def").write_text("half")
+    (folder / ".writing-_bcdefg2").write_text("half")
     workspace = written(folder)  # such a folder counts as empty
-    (folder / ".module-abc").mkdir()
+    (folder / ".module-abcdefg1").mkdir()
     with workspace.held():
         pass
-    assert [each.name for each in folder.iterdir() if each.name.startswith((".module", ".writing"))] == []
+    (folder / ".module-of-mine").mkdir()
+    with workspace.held():
+        pass
+    left = [each.name for each in folder.iterdir() if each.name.startswith((".module", ".writing"))]
+    assert left == [".module-of-mine"]
 
 
 def test_a_users_own_gitignore_stays(tmp_path) -> None:
