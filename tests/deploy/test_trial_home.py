@@ -153,6 +153,7 @@ def test_life_of_the_home(tmp_path: Path) -> None:
         home.run("destroy", "-auto-approve")
         left = standing(aws) | housed(aws)
         assert before == {}
+        assert aws.untrue == set()
         assert left == {
             "database snapshots": [f"{NAME}-final"],
             "file systems": [NAME],

@@ -8,6 +8,7 @@ from moto.elasticache.models import elasticache_backends
 
 from tests.simulators.aws.operations import ACCOUNT, Asked, Extension, Refused, Told, answers
 
+_PASSWORD = 16
 _RULE = re.compile(r"on|off|allkeys|allchannels|resetchannels|[~&%]\S+|[+-]@?[a-z|]+")
 
 
@@ -60,6 +61,27 @@ class CacheUsers(Extension):
         self._link()
         return deepcopy(group) | {"Status": "deleting"}
 
+    @answers("CreateUser")
+    def create_user(self, asked: Asked) -> Told:
+        mode = asked.get("AuthenticationMode", {})
+        passwords = asked.get("Passwords") or mode.get("Passwords") or []
+        if asked["UserId"] in self._backend.users:
+            raise Refused("UserAlreadyExists", f"User {asked['UserId']} already exists.")
+        if any(len(each) < _PASSWORD for each in passwords):
+            raise _invalid(f"Passwords length must be between {_PASSWORD}-128 characters.")
+        _check_rules(asked["AccessString"])
+        user = self._backend.create_user(
+            user_id=asked["UserId"],
+            user_name=asked["UserName"],
+            engine=asked["Engine"].lower(),
+            passwords=passwords,
+            access_string=asked["AccessString"],
+            no_password_required=not passwords,
+            authentication_type="password" if passwords else "no-password-required",
+            tags=asked.get("Tags", []),
+        )
+        return self._told(user)
+
     @answers("ModifyUser")
     def modify_user(self, asked: Asked) -> Told:
         user = self._backend.users.get(asked["UserId"])
@@ -101,7 +123,7 @@ class CacheUsers(Extension):
             raise Refused("UserNotFound", f"User {wanted[users.index(None)]} not found.")
         if engine.lower() == "valkey":
             for each in users:
-                if each.no_password_required or each.authentication_type == "no-password-required":
+                if each.no_password_required:
                     raise _invalid(f"User {each.id} needs no password, which VALKEY does not take.")
         elif not any(each.name == "default" for each in users):
             raise Refused("DefaultUserRequired", "You must add default user to a user group.")

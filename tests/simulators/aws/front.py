@@ -16,6 +16,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from tests.simulators.aws.alarms import CompositeAlarms
+from tests.simulators.aws.answers import Noted, untrue
 from tests.simulators.aws.budgets import Budgets
 from tests.simulators.aws.cache_parameters import CacheParameters
 from tests.simulators.aws.cache_users import CacheUsers
@@ -113,6 +114,7 @@ class Front:
 
     def __init__(self, moto: Wsgi) -> None:
         self.bugs: list[str] = []
+        self.untrue: set[str] = set()
         self.after: dict[str, Callable[[], None]] = {}
         self.called: set[tuple[str, str]] = set()
         self._moto = moto
@@ -139,15 +141,14 @@ class Front:
 
     def _by_moto(self, call: "_Call", environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Let moto answer, and put into its state what it forgot."""
-        codes: list[str] = []
-
-        def noting(status: str, *rest: Any) -> Any:
-            codes.append(status)
-            return start(status, *rest)
-
-        sent = self._moto(environ, noting)
+        noted = Noted(start)
+        sent = noted.whole(self._moto(environ, noted))
+        if noted.status // 100 != 2:
+            return sent
+        wrong = untrue(call.operation, call.protocol, noted.status, noted.headers, noted.body)
+        self.untrue |= {f"{call.service} {call.operation.name}: {each}" for each in wrong}
         kind, method = _AFTER.get((call.service, call.operation.name), (None, ""))
-        if kind is not None and codes[0].startswith("2"):
+        if kind is not None:
             getattr(self._extension(kind, call.region), method)(call.asked)
         return sent
 
@@ -172,8 +173,8 @@ class Front:
         except Exception as error:
             self.bugs.append(f"{call.operation.name}: {error!r}")
             raise
-        untrue = faults(call.operation.output_shape, told)
-        self.bugs += [f"{call.operation.name} answers what AWS would not: {each}" for each in untrue]
+        lies = faults(call.operation.output_shape, told)
+        self.bugs += [f"{call.operation.name} answers what AWS would not: {each}" for each in lies]
         return call.response(told)
 
 

@@ -15,6 +15,10 @@ from tests.simulators.aws.operations import (
     follows,
 )
 
+_ROLE = (
+    f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"
+    "AWSServiceRoleForApplicationAutoScaling_ECSService"
+)
 _ADJUSTMENTS = {"ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity"}
 
 
@@ -34,6 +38,7 @@ class Scaling(Extension):
     def registered(self, asked: Asked) -> None:
         target = self._backend.targets[asked["ScalableDimension"]][asked["ResourceId"]]
         target.tags = getattr(target, "tags", {}) | asked.get("Tags", {})
+        target.role_arn = target.role_arn or _ROLE
 
     @answers("PutScalingPolicy")
     def put(self, asked: Asked) -> Told:

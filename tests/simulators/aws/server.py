@@ -6,11 +6,13 @@
 
 moto keeps the state of most services; the extensions of this room answer what moto lacks: guardrails,
 composite alarms, data-protection policies of logs, budgets, anomaly monitors, the period of a key's rotation,
-the destinations of invocation logging, trails by ARN.
+the destinations of invocation logging, trails by ARN; services of ECS, caches of Valkey with their users,
+what Aurora, load balancers, firewalls, file systems and scaling have beside what moto tells.
 
 What is true: the shape of every answer of the extensions is held against AWS's own service model, and so is
 every request to Bedrock, CloudWatch, Logs, IAM, KMS, EC2 and the rest (S3 and STS excepted), with choices,
-lengths and patterns. An answer that AWS could not give fails the `with` block.
+lengths and patterns. An answer that AWS could not give fails the `with` block; those of moto are read as an
+SDK reads them and held against the same model, and `untrue` tells what is wrong with them.
 What is not: nothing evaluates IAM or key policies (any credentials but those of `STRANGER` do anything), and
 of bucket policies moto reads every Deny on objects without its conditions; no metric flows, no alarm goes
 off, nothing is delivered, masked or spent; what is created is ready at once. The answers of moto are moto's.
@@ -88,6 +90,11 @@ class Aws:
     def called(self) -> set[tuple[str, str]]:
         """Service and operation of every request so far, S3 and STS excepted."""
         return set(self._front.called)
+
+    @property
+    def untrue(self) -> set[str]:
+        """What moto answered so far and AWS would not, by operation; S3 and STS excepted."""
+        return set(self._front.untrue)
 
     def after(self, operation: str, then: Callable[[], None]) -> None:
         """Do something once, when an operation was carried out and before its caller hears of it."""

@@ -26,6 +26,7 @@ def server() -> Iterator[Aws]:
     with aws_server() as found:
         found.client = cache(found.client)  # type: ignore[method-assign]
         yield found
+        assert found.untrue == set()
 
 
 @pytest.fixture
@@ -347,9 +348,9 @@ def test_a_firewall_stands_before_what_there_is_and_stays_while_it_does(aws: Aws
     stage, waf = Stage(aws), aws.client("wafv2")
     made = stage.elb.create_load_balancer(Name="b", Subnets=stage.subnets)["LoadBalancers"][0]
     seen = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
-    acl = waf.create_web_acl(Name="w", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=seen)[
-        "Summary"
-    ]
+    acl = waf.create_web_acl(
+        Name="w", Description="one", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=seen
+    )["Summary"]
     gone = made["LoadBalancerArn"].replace("/b/", "/gone/")
     assert refusal(waf.associate_web_acl, WebACLArn=acl["ARN"], ResourceArn=gone) == (
         "WAFUnavailableEntityException"
