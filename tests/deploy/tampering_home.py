@@ -131,7 +131,7 @@ TAMPERED = {
         {"aws_lb_listener.https": ("update", ("KS-LBR-002",))},
     ),
     "the load balancer is loosened": Tampering(
-        _loosen_balancer, {"aws_lb.this": ("update", ("KS-LBR-004", "KS-LBR-005"))}
+        _loosen_balancer, {"aws_lb.this": ("update", ("KS-LBR-004", "KS-LBR-005", "KS-LBR-006"))}
     ),
     "the file system has no policy": Tampering(
         lambda aws, state: aws.client("efs").delete_file_system_policy(

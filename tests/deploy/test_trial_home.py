@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from tests.deploy.inventory import standing
 from tests.deploy.inventory_home import housed
+from tests.deploy.place import Place
+from tests.deploy.rights import granted, needed
 from tests.deploy.tampering_home import NAME, TAMPERED
-from tests.deploy.test_driver import Place
 from tests.services.terraform import Terraform, needs_terraform
 from tests.simulators.aws.server import Aws, aws_server
 
@@ -56,6 +57,10 @@ module "gateway" {{
 """
 
 
+BY_HAND = {"ecs:DescribeServices", "secretsmanager:PutSecretValue"}
+"""What this test asks itself."""
+
+
 def certificate(aws: Aws) -> str:
     """Put a certificate into ACM, and return its ARN."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +85,7 @@ class Home:
     def __init__(self, folder: Path, aws: Aws) -> None:
         self.place = Place(folder, aws)
         vpc, subnets = self.place.network
-        (folder / "keepstone.yaml").write_text(POLICY.format(vpc=vpc, subnets=", ".join(subnets)))
+        self.place.write(POLICY.format(vpc=vpc, subnets=", ".join(subnets)))
         self._values = {
             "vpc": vpc,
             "subnets": json.dumps(subnets),
@@ -114,6 +119,12 @@ class Home:
             for each in json.loads(printed)["changes"]
         }
 
+    def rights(self) -> set[str]:
+        """What `keepstone deploy iam-policy deployer --with-home` grants."""
+        status, printed, said = self.place.deploy("iam-policy", "deployer", "--with-home")
+        assert status == 0, said
+        return granted(json.loads(printed))
+
     def state(self) -> dict[str, dict[str, Any]]:
         """What Terraform knows of what stands directly in the home, by address."""
         root = json.loads(self.terraform.run("show", "-json").output)["values"]["root_module"]
@@ -125,6 +136,7 @@ def test_life_of_the_home(tmp_path: Path) -> None:
     with aws_server() as aws:
         before = standing(aws) | housed(aws)
         home = Home(tmp_path, aws)
+        by_hand = aws.called
         home.run("apply", "-auto-approve")
         services = aws.client("ecs").describe_services(cluster=NAME, services=[f"{NAME}-a", f"{NAME}-c"])
         assert [each["runningCount"] for each in services["services"]] == [0, 0]
@@ -136,10 +148,13 @@ def test_life_of_the_home(tmp_path: Path) -> None:
         assert [each["runningCount"] for each in services["services"]] == [1, 1]
         assert home.drift() == (0, {})
 
+        assert needed(aws.called - by_hand) - BY_HAND <= home.rights()
+
         state = home.state()
         assert not any(value in json.dumps(state) for value in values.values())
         for each in TAMPERED.values():
             each.act(aws, state)
+        by_hand = aws.called
         status, told = home.drift()
         expected = {address: said for each in TAMPERED.values() for address, said in each.told.items()}
         amiss = {
@@ -151,11 +166,12 @@ def test_life_of_the_home(tmp_path: Path) -> None:
 
         home.write("deletion_protection = false")
         home.run("apply", "-auto-approve")
-        refused = home.terraform.run("destroy", "-auto-approve")
+        refused = home.terraform.run("destroy", "-auto-approve", "-refresh=false")
         assert (refused.code, "Instance cannot be destroyed" in refused.output) == (1, True)
         kept = ["module.gateway.aws_efs_file_system.ledgers", "module.gateway.aws_kms_key.this"]
         home.run("state", "rm", *kept)
-        home.run("destroy", "-auto-approve")
+        home.run("destroy", "-auto-approve", "-refresh=false")
+        assert needed(aws.called - by_hand) <= home.rights()
         left = standing(aws) | housed(aws)
         assert before == {}
         assert aws.untrue == set()

@@ -55,7 +55,7 @@ def concerns(plan: Path, before: Path, addresses: Iterable[str], now: datetime) 
     """
     kinds = {resource.address: resource.kind for resource in read(plan, now).resources}
     wanted, there = report_of(plan, now), report_of(before, now)
-    present = {row.resource for row in there.findings}
+    present = {resource.address for resource in read(before, now).resources}
     failing = {(row.check, row.resource) for row in wanted.findings if row.verdict is Verdict.FAIL}
     failed = [row for row in there.findings if row.verdict is Verdict.FAIL]
     broken = [row for row in failed if (row.check, row.resource) not in failing]

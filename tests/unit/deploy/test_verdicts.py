@@ -95,6 +95,12 @@ def test_a_change_names_its_checks(tmp_path, there, changed, check) -> None:
     assert found.who
 
 
+def test_what_is_there_names_only_what_fails_by_the_change(tmp_path) -> None:
+    plan = written(tmp_path / "plan.json", [group("10.1.0.0/16")], planned=True)
+    before = written(tmp_path / "before.json", [group("0.0.0.0/0")], planned=False)
+    assert concerns(plan, before, [GROUP], NOW)[GROUP].checks == ("KS-NET-001", "KS-NET-002")
+
+
 def test_what_nothing_is_about_names_none(tmp_path) -> None:
     resources = [resource(BUCKET, id="b", bucket="b"), closed()]
     plan = written(tmp_path / "plan.json", resources, planned=True)
