@@ -113,6 +113,13 @@ class _Silent(MotoRequestHandler):
         """Say nothing of requests."""
 
 
+def _names_of_an_endpoint(service: str, endpoint: str) -> dict[str, str]:
+    """The name by which AWS lets an interface endpoint be reached; moto has the parts in another order."""
+    _, _, region, *name = service.split(".")
+    host = f"{endpoint}-{endpoint[-8:]}.{'.'.join(name)}.{region}.vpce.amazonaws.com"
+    return {"dns_name": host, "hosted_zone_id": "Z7HUB22UULQXV"}
+
+
 @contextmanager
 def aws_server() -> Iterator[Aws]:
     """Run an empty AWS; raise at the end if an extension answered what AWS would not."""
@@ -122,7 +129,8 @@ def aws_server() -> Iterator[Aws]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Aws(f"http://127.0.0.1:{server.server_port}", front)
+        with patch("moto.ec2.models.vpcs.create_dns_entries", _names_of_an_endpoint):
+            yield Aws(f"http://127.0.0.1:{server.server_port}", front)
     finally:
         server.shutdown()
         thread.join()
