@@ -16,6 +16,7 @@ from tests.simulators.aws.server import Aws, aws_server
 from tests.unit.deploy.documents import policy
 
 from keepstone.catalog.terraform_module import terraform_module
+from keepstone.deploy.costs import estimate
 from keepstone.deploy.documents import Place
 from keepstone.deploy.permissions import gateway
 
@@ -43,6 +44,7 @@ READ = frozenset(
         "period",
         "rule",
         "runtime_platform",
+        "serverlessv2_scaling_configuration",
         "subnet_ids",
         "vpc_endpoint_type",
     }
@@ -99,10 +101,10 @@ def _gateway(folder: Path, aws: Aws) -> dict[str, Any]:
 
 def cut(plan: dict[str, Any]) -> dict[str, Any]:
     """Return what the estimate looks at of a plan, in a stable order."""
-    return {
-        "format_version": "1.2",
-        "planned_values": {"root_module": _module(plan["planned_values"]["root_module"])},
-    }
+    root = _module(plan["planned_values"]["root_module"])
+    found = {"format_version": "1.2", "planned_values": {"root_module": root}}
+    assert estimate(found) == estimate(plan)
+    return found
 
 
 def _module(module: dict[str, Any]) -> dict[str, Any]:
