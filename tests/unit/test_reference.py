@@ -89,3 +89,29 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
     links = reference.local_links(path.read_text("utf-8"))
     missing = [link for link in links if not link.endswith(MEASURED) and not (path.parent / link).exists()]
     assert missing == []
+
+
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_ANCHORED = re.compile(r"\]\(([^)\s#:]*)#([^)\s]+)\)")
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that a page's headings have, as GitHub makes them."""
+    found: set[str] = set()
+    for title in re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", title).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
+        numbers = (f"{slug}-{number}" for number in range(1, len(found) + 2))
+        found.add(slug if slug not in found else next(each for each in numbers if each not in found))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: path.name)
+def test_links_lead_to_a_heading_that_there_is(path: Path) -> None:
+    text = path.read_text("utf-8")
+    missing = []
+    for page, anchor in _ANCHORED.findall(_FENCE.sub("", text)):
+        target = path.parent / page if page else path
+        if target.suffix == ".md" and target.exists() and anchor not in anchors(target.read_text("utf-8")):
+            missing.append(f"{page}#{anchor}")
+    assert missing == []

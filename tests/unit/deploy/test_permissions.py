@@ -97,6 +97,12 @@ def test_a_gateway_whose_calls_have_a_guardrail_may_apply_it_and_read_it() -> No
     assert not actions(permissions.gateway(HERE, policy())) & needed
 
 
+def test_a_profile_s_models_are_allowed_where_it_may_compute() -> None:
+    document = permissions.gateway(HERE, policy(models=[{"id": "us.anthropic.*", "upstreams": ["us"]}]))
+    places = {place for each in document["Statement"] for place in each["Resource"]}
+    assert places >= {f"arn:aws:bedrock:us-{each}::foundation-model/*" for each in ("east-2", "west-2")}
+
+
 @pytest.mark.parametrize(
     ("who", "may", "may_not"),
     [
