@@ -141,8 +141,8 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "Send the header or the metadata that `retention.subject` asks for.",
     ),
     Code.GUARDRAIL_UNKNOWN: (
-        "`ApplyGuardrail` names a guardrail or version that the policy does not have.",
-        "Use a name of `guardrails` and version `1` or `DRAFT`.",
+        "The call names a guardrail or version that there is not, or another one than its upstream has.",
+        "Use a name of `guardrails` and version `1` or `DRAFT`, or name none.",
     ),
     Code.CONTENT_NOT_INSPECTABLE: (
         "The call holds an image or a document whose text cannot be read here.",
