@@ -196,10 +196,11 @@ def _unlisted(models: Models) -> Iterator[Notice]:
     for each in models.elsewhere:
         done = "it is left out, and no region is allowed for it"
         yield Notice(Weight.NOTE, "foundation_models", f"`{each.model}` is not on Bedrock", done, each.why)
-    for each in models.unnamed:
+    if models.unnamed:
+        found = ", ".join(f"`{each.model}` is {each.why}" for each in models.unnamed)
         done = "the list is left empty: every model in the allowed regions may be invoked"
         why = "name exact ids, or the ARNs in `deployment.variables.foundation_models`"
-        yield Notice(Weight.NOTE, "foundation_models", f"`{each.model}` is {each.why}", done, why)
+        yield Notice(Weight.NOTE, "foundation_models", found, done, why)
     if not models.regions:
         done = "every model in the deployment's region may be invoked"
         why = "the environment is for models on Bedrock, and no upstream of kind `bedrock` has one"

@@ -93,6 +93,10 @@ def test_an_arn_is_of_the_partition_of_its_region() -> None:
         ),
         ([model("us"), model("dev", id_="keepstone.dev")], ["`keepstone.dev` is not on", "of kind `dev`"]),
         ([model("us", id_="amazon.*")], ["`amazon.*` is a pattern", "every model in the allowed regions"]),
+        (
+            [model("us", id_="amazon.*"), model("us", id_="eu.amazon.nova")],
+            ["`amazon.*` is a pattern, `eu.amazon.nova` is an inference profile; the list is left empty"],
+        ),
         ([model("us", id_="eu.amazon.nova")], ["`eu.amazon.nova` is an inference profile", "every model"]),
     ],
 )
