@@ -98,7 +98,8 @@ FREE_SWITCHES = frozenset(
     {"enable_object_lock", "enable_ok_actions", "enable_private_dns", "enable_sns_encryption"}
 )
 """Switches that change nothing in what is paid."""
-GATEWAY = """## Where the gateway runs
+GATEWAY = """
+## Where the gateway runs
 
 [On ECS Fargate](deploy-gateway.md), with the submodule's defaults: two machines of two cores and 4 GB,
 Aurora and Valkey in two zones. Machines that start under load cost the same while they run.
@@ -112,7 +113,8 @@ The large parts and their variables: machines by `cpu`, `memory`, `architecture`
 ## What calls add
 
 """
-TRAFFIC = """### A million calls
+TRAFFIC = """
+### A million calls
 
 As an example: each call sends {sent} characters and gets {answered} back, neither images nor documents. The
 models are not in it: [budgets](budgets.md).
@@ -182,7 +184,7 @@ def costs_page() -> str:
         GATEWAY,
         _estimated(found["gateway"]),
         GATEWAY_LESS,
-        _table(("what", "USD", "for each"), _by_use()),
+        _table(("what", "USD", "for each", "from"), _by_use()),
         TRAFFIC.format(sent=f"{SENT:,}", answered=f"{ANSWERED:,}"),
         _table(("what", "how much", "USD"), _million()),
         _traffic_end(endpoints, zones),
@@ -211,9 +213,9 @@ def _switch(row: tuple[str, str, str]) -> tuple[str, str, str]:
     return what, f"{_usd(fixed_prices().units[unit].usd_a_month)} {each}" if unit else "", off
 
 
-def _by_use() -> Iterable[tuple[str, str, str]]:
+def _by_use() -> Iterable[tuple[str, str, str, str]]:
     for each in fixed_prices().by_use.values():
-        yield each.what, f"{each.usd:g}", each.per
+        yield each.what, f"{each.usd:g}", each.per, each.source
 
 
 def _million() -> list[tuple[str, str, str]]:

@@ -180,6 +180,43 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             found.close()
 
 
+PRINTED = """\
+valid: sha256:308f071aa326
+
+index  time                 what
+0      2026-11-21 17:17:20  Converse
+ready
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "absent"),
+    [
+        (["valid: sha256:a008a43b7e50", "...", "ready"], []),
+        (["0  2026-11-20 01:02:03   Converse"], []),
+        (["0  …  Converse"], []),
+        (["ready", "valid: sha256:a008a43b7e50"], ["valid: sha256:a008a43b7e50"]),
+        (["valid"], ["valid"]),
+        (["0 2026-11-21 17:17:20 CountTokens", "ready"], ["0 2026-11-21 17:17:20 CountTokens", "ready"]),
+    ],
+)
+def test_what_a_page_shows_is_missed_when_it_is_not_printed(shown: list[str], absent: list[str]) -> None:
+    assert missing(tuple(shown), PRINTED) == absent
+
+
+def test_a_page_is_a_row_of_steps() -> None:
+    page = (
+        "Save this as `a.py`:\n\n```python\nx\n```\n\n```sh\nnot run\n```\n\n"
+        "```console\n$ cat <<END\n$ no command\nEND\nout\n$ next\n```\n\n```console second\n$ other\n```\n"
+    )
+    assert list(steps(page)) == [
+        Step("", files={"a.py": "x\n"}),
+        Step("cat <<END\n$ no command\nEND", ("out",)),
+        Step("next"),
+        Step("other", second=True),
+    ]
+
+
 @needs_terraform
 @pytest.mark.deploy_trial
 def test_the_page_does_what_it_says(reader: Reader) -> None:
