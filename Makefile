@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup demo test test-faults test-deploy unit laws check format bench docs clean fuzz test-redteam
+.PHONY: help setup demo test test-faults test-deploy unit laws check format bench docs clean fuzz test-redteam lint-module
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,14 @@ test-redteam: setup .venv-redteam/.ready ## garak and inspect-ai against a gatew
 	.venv-redteam/bin/pip --quiet --disable-pip-version-check install -r tests/redteam/requirements.txt
 	@touch $@
 
+lint-module: setup .venv-lint/.ready ## checkov over the module, plans, image and chart: what it finds is mended or explained; installs it, 300 MB
+	$(BIN)/pytest tests/deploy/lint.py
+
+.venv-lint/.ready: tests/deploy/lint_requirements.txt
+	test -x .venv-lint/bin/pip || $(PYTHON) -m venv .venv-lint
+	.venv-lint/bin/pip --quiet --disable-pip-version-check install -r tests/deploy/lint_requirements.txt
+	@touch $@
+
 format: setup ## rewrite the code in our format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -69,4 +77,4 @@ docs: setup ## regenerate the reference pages
 	$(BIN)/python -m docs.reference
 
 clean: ## remove what the targets above made
-	rm -rf .venv .venv-redteam bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lint .venv-redteam bench/.work .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 import click
 
 from docs.costs_page import costs_page
+from docs.module_findings import findings_page
 from docs.openapi import openapi_page
 from docs.policy_reference import policy_page
 from docs.reasons import MEANINGS, REFUSED_AT
@@ -293,6 +294,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "adr/README.md": decisions_page,
     "checks.md": checks_page,
     "costs.md": costs_page,
+    "module-findings.md": findings_page,
     "reference/cli.md": cli_page,
     "reference/detectors.md": detectors_page,
     "reference/errors.md": errors_page,

@@ -242,7 +242,7 @@ run "with_the_least_input" {
   }
 
   assert {
-    condition     = length(aws_cloudtrail.this[0].advanced_event_selector) == 5
+    condition     = length(aws_cloudtrail.this[0].advanced_event_selector) == 6
     error_message = "the trail misses events"
   }
 

@@ -106,7 +106,13 @@ data "aws_iam_policy_document" "access" {
 
   statement {
     sid       = "SeeModels"
-    actions   = ["bedrock:GetFoundationModel", "bedrock:GetInferenceProfile", "bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"]
+    actions   = ["bedrock:GetFoundationModel", "bedrock:GetInferenceProfile"]
+    resources = local.models
+  }
+
+  statement {
+    sid       = "ListModels"
+    actions   = ["bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"]
     resources = ["*"]
   }
 

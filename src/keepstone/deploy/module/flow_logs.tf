@@ -5,6 +5,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "flow" {
+  # checkov:skip=CKV_AWS_338: addresses may be personal data: `log_retention_days` says how long they are kept
   count             = var.enable_flow_logs ? 1 : 0
   name              = local.flow_group
   retention_in_days = var.log_retention_days

@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "invocations" {
+  # checkov:skip=CKV_AWS_338: prompts are kept no longer than is asked for: here for `log_retention_days`, in the bucket for `log_expiration_days`
   name              = local.log_group_name
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn

@@ -9,6 +9,7 @@ locals {
 }
 
 resource "aws_security_group" "endpoint" {
+  # checkov:skip=CKV2_AWS_5: endpoints have them, by `for_each`, which checkov does not follow
   for_each    = local.segments
   name        = "${local.prefix}-${each.key}"
   description = "HTTPS to ${each.value.what}"

@@ -7,6 +7,7 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "trail" {
+  # checkov:skip=CKV_AWS_338: the trail's files in the bucket are the record; of this group alarms are counted
   count             = var.enable_cloudtrail ? 1 : 0
   name              = local.trail_group
   retention_in_days = var.log_retention_days
@@ -55,6 +56,7 @@ resource "aws_iam_role_policy" "trail" {
 }
 
 resource "aws_cloudtrail" "this" {
+  # checkov:skip=CKV_AWS_252: EventBridge tells changes of protection at once; a message for each file of logs tells nobody anything
   count                         = var.enable_cloudtrail ? 1 : 0
   name                          = local.trail_name
   s3_bucket_name                = aws_s3_bucket.logs.id
@@ -91,6 +93,31 @@ resource "aws_cloudtrail" "this" {
         field  = "resources.type"
         equals = [advanced_event_selector.value]
       }
+    }
+  }
+
+  # The bucket holds prompts. What is written there is not recorded: CloudTrail itself writes there.
+  advanced_event_selector {
+    name = "Who reads the logs"
+
+    field_selector {
+      field  = "eventCategory"
+      equals = ["Data"]
+    }
+
+    field_selector {
+      field  = "resources.type"
+      equals = ["AWS::S3::Object"]
+    }
+
+    field_selector {
+      field       = "resources.ARN"
+      starts_with = ["${local.bucket_arn}/"]
+    }
+
+    field_selector {
+      field  = "readOnly"
+      equals = ["true"]
     }
   }
 

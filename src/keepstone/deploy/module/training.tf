@@ -34,6 +34,7 @@ resource "aws_cloudwatch_event_target" "training_log" {
 }
 
 resource "aws_cloudwatch_log_group" "training" {
+  # checkov:skip=CKV_AWS_338: events of jobs, of which alarms are counted
   count             = local.watches_training ? 1 : 0
   name              = local.training_group
   retention_in_days = var.log_retention_days

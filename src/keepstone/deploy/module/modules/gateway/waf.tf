@@ -14,6 +14,7 @@ locals {
 }
 
 resource "aws_wafv2_web_acl" "this" {
+  # checkov:skip=CKV_AWS_192: `AWSManagedRulesKnownBadInputsRuleSet` is among the rules, in a dynamic block that checkov does not look into
   count       = var.enable_waf ? 1 : 0
   name        = local.name
   description = "Before the load balancer of ${local.name}"

@@ -1,35 +1,6 @@
 # Machines that are replaced together: each a service of one task, which is stopped before its successor starts, for two must
 # never write one ledger. Terraform waits until they serve.
 
-variable "machines" {
-  description = "Task definitions by name of the machine."
-  type        = map(string)
-}
-
-variable "around" {
-  description = "Where they run."
-  type = object({
-    cluster         = string
-    prefix          = string
-    target_group    = string
-    security_groups = list(string)
-    subnets         = map(string)
-    port            = number
-    tags            = map(string)
-  })
-}
-
-variable "running" {
-  description = "Whether they run."
-  type        = bool
-}
-
-variable "by_load" {
-  description = "Whether scaling policies say later on which of them run. Else a machine that somebody stopped is a difference."
-  type        = bool
-  default     = false
-}
-
 resource "aws_ecs_service" "machine" {
   for_each                           = var.by_load ? {} : var.machines
   name                               = "${var.around.prefix}-${each.key}"
@@ -102,23 +73,5 @@ resource "aws_ecs_service" "by_load" {
 
   lifecycle {
     ignore_changes = [desired_count]
-  }
-}
-
-output "services" {
-  description = "The services by name of the machine."
-  value = {
-    for name, each in merge(aws_ecs_service.machine, aws_ecs_service.by_load) : name => {
-      name     = each.name
-      desired  = each.desired_count
-      least    = each.deployment_minimum_healthy_percent
-      most     = each.deployment_maximum_percent
-      rollback = each.deployment_circuit_breaker[0].rollback
-      waits    = each.wait_for_steady_state
-      exec     = each.enable_execute_command
-      subnet   = one(each.network_configuration[0].subnets)
-      public   = each.network_configuration[0].assign_public_ip
-      task     = each.task_definition
-    }
   }
 }
