@@ -4,12 +4,16 @@ A statement's parts may be unknown. A document that cannot be parsed is unknown 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from keepstone.posture.binding import Condition, bound
 from keepstone.posture.values import Unknown, Value, every, known, some
+
+_PATTERN = re.compile(r"[*?]")
+_OF_ONE_ACCOUNT = re.compile(r"[^:]*:[^:]*:[^:]*:[^:]*:\d{12}:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,23 @@ def parsed(text: Value) -> Value:
         return tuple(_statement(each) for each in statements)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Unknown("the policy document cannot be read")
+
+
+def same(text: str, other: str) -> bool:
+    """Say whether two documents are one, whatever the order in which they say it, or neither is one."""
+    try:
+        return bool(_plain(json.loads(text)) == _plain(json.loads(other)))
+    except (ValueError, RecursionError):
+        return text == other
+
+
+def _plain(value: Value) -> Value:
+    """Return a part of a document as AWS may write it as well: what stands alone is no list."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return _plain(value[0]) if len(value) == 1 else sorted((_plain(each) for each in value), key=repr)
+    return value
 
 
 def _statement(each: Mapping[str, Value]) -> Statement:
@@ -110,14 +131,23 @@ def broad(statement: Statement, service: str) -> bool:
     return some(statement.actions, lambda each: all(_fits(action, each) for action in actions))
 
 
-def anywhere(statement: Statement, *arns: str) -> bool:
-    """Say whether the statement is about every resource: `*`, or patterns that fit all of `arns`."""
-    return bool(statement.not_resources) or covers(statement, *(arns or ("*",)))
+def broad_on_models(statement: Statement) -> bool:
+    """Say whether the statement allows all actions of Bedrock, or of its OpenAI-compatible door."""
+    return some(("bedrock", "bedrock-mantle"), lambda service: broad(statement, service))
 
 
-def covers(statement: Statement, *arns: str) -> bool:
-    """Say whether the resources that the statement names fit all of `arns`."""
-    return every(arns, lambda arn: some(statement.resources, lambda each: _fits(arn, each)))
+def within(statement: Statement, wider: Statement) -> bool:
+    """Say whether whatever resource the statement is about, the wider one is about it, too."""
+    if some(wider.resources, lambda each: set(known(each)) == {"*"}):
+        return True
+    return not statement.not_resources and every(
+        statement.resources, lambda each: some(wider.resources, lambda pattern: _is_within(each, pattern))
+    )
+
+
+def _is_within(text: Value, pattern: Value) -> bool:
+    """Say whether a pattern fits all that another one fits; `?` would take that one's `*` for a letter."""
+    return text == pattern if "?" in known(pattern) else _fits(known(text), pattern)
 
 
 def reaches_any(statement: Statement, arn: str) -> bool:
@@ -125,18 +155,50 @@ def reaches_any(statement: Statement, arn: str) -> bool:
     return bool(statement.not_resources) or some(statement.resources, lambda each: _is_like(arn, known(each)))
 
 
-def _is_like(arn: str, pattern: str) -> bool:
+def reaches_everywhere(statement: Statement, arn: str) -> bool:
+    """Say whether the statement is about every resource like `arn` in every region, be it of one account."""
+    return bool(statement.not_resources) or some(
+        statement.resources, lambda each: _is_like(arn, known(each), _SERVICE, _REGION, _RESOURCE)
+    )
+
+
+_SERVICE, _REGION, _RESOURCE = 2, 3, 5
+
+
+def _is_like(arn: str, pattern: str, *parts: int) -> bool:
     wanted, written = arn.split(":", 5), pattern.split(":", 5)
     if len(written) < len(wanted):
         return _fits(arn, pattern)
-    return _fits(wanted[2], written[2]) and _fits(wanted[5], written[5])
+    return all(_fits(wanted[part], written[part]) for part in parts or (_SERVICE, _RESOURCE))
 
 
 def to_anybody(statement: Statement) -> bool:
     """Say whether the statement allows something to anybody at all, before conditions."""
-    return allows(statement) and (
-        bool(statement.not_principals) or some(statement.principals, lambda each: each[1] == "*")
+    return allows(statement) and (bool(statement.not_principals) or some(statement.principals, _is_anybody))
+
+
+def _is_anybody(principal: tuple[Value, Value]) -> bool:
+    """Say whether a principal is everybody, or somebody of any account: `*`, `arn:aws:iam::*:root`."""
+    name = str(known(principal[1]))
+    return _PATTERN.search(name) is not None and _OF_ONE_ACCOUNT.match(name) is None
+
+
+def denies_plain_requests(statement: Statement) -> bool:
+    """Say whether everybody is denied something without TLS; a further condition would be a way round."""
+    return denies_everybody(statement) and some(
+        statement.conditions,
+        lambda each: (
+            known(each.key).lower() == "aws:securetransport"
+            and known(each.test).startswith("Bool")
+            and each.values == ("false",)
+        ),
     )
+
+
+def denies_everybody(statement: Statement) -> bool:
+    """Say whether everybody is denied something on one condition and no other."""
+    alone = statement.effect == "Deny" and len(statement.conditions) == 1
+    return alone and some(statement.principals, lambda each: each[1] == "*")
 
 
 def services(statement: Statement) -> tuple[str, ...]:
@@ -179,6 +241,11 @@ def confused(statement: Statement) -> tuple[str, ...]:
 def open_to_all(statement: Statement) -> bool:
     """Say whether the statement allows something to anybody, bound to no account, organisation or network."""
     return to_anybody(statement) and not bound_by(statement, *_OWNER)
+
+
+def stated_in_each(documents: Value, holds: Callable[[Statement], bool]) -> bool:
+    """Say whether a statement holds in every one of some documents, and there is one."""
+    return bool(documents) and every(documents, lambda each: bool(offending(each, holds)))
 
 
 def offending(statements: Value, holds: Callable[[Statement], bool]) -> str:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INGRESS = "ingress rule"
     INVOCATION_LOGGING = "invocation logging"
     KEY = "key"
+    KEY_GRANT = "key grant"
     KNOWLEDGE_BASE = "knowledge base"
     LAMBDA_GRANT = "function permission"
     LISTENER = "listener"
@@ -62,7 +63,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.ALARM: "metrics actions enabled",
         Kind.API_KEY: "service expires_in_days",
         Kind.ATTACHMENT: "policy to",
-        Kind.BUCKET: "public_access algorithm key versioning ownership policy expires",
+        Kind.BUCKET: "public_access algorithm key versioning ownership policy documents expires",
         Kind.BUDGET: "notifications",
         Kind.CACHE: "at_rest key in_transit mode users token",
         Kind.COLLECTION_POLICY: "type aws_owned_key public",
@@ -80,6 +81,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.INGRESS: "group protocol from_port to_port ranges",
         Kind.INVOCATION_LOGGING: "text image embedding video destinations log_group role bucket prefix",
         Kind.KEY: "rotated enabled deletion_days policy",
+        Kind.KEY_GRANT: "principal account",
         Kind.KNOWLEDGE_BASE: "role storage",
         Kind.LAMBDA_GRANT: "principal source_arn source_account",
         Kind.LISTENER: "protocol tls_policy redirects_to",
@@ -96,7 +98,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.STUDIO_WORKSPACE: "key",
         Kind.TARGET_GROUP: "protocol",
         Kind.TASK: "containers network_mode pid_mode family volumes",
-        Kind.TOPIC: "key policy subscribers",
+        Kind.TOPIC: "key policy documents subscribers",
         Kind.TRAIL: "logging multi_region validated key log_group management data_types",
     }.items()
 }

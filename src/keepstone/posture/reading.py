@@ -69,11 +69,13 @@ class Account:
 
     def note(self, resource: Resource, name: str, value: Value) -> None:
         """Keep a value that was read as evidence."""
-        self._seen.setdefault(f"{resource.address}: {name}", shown(value))
+        path = f"{resource.address}: {name}"
+        if path not in self._seen and len(self._seen) < _MOST:
+            self._seen[path] = shown(value)
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Return what was read so far, the first twelve values of it."""
-        return tuple(Evidence(path, seen) for path, seen in list(self._seen.items())[:_MOST])
+        return tuple(Evidence(path, seen) for path, seen in self._seen.items())
 
     def lacks(self, reason: str) -> Opinion:
         """FAIL for what a whole account lacks; a plan or state says nothing of what it does not manage."""

@@ -6,6 +6,7 @@ from tests.unit.posture.sound import (
     ACCOUNT,
     ALERTS,
     BUCKET_POLICY,
+    GUARDRAIL,
     INVOKE,
     PLAIN,
     ROLE,
@@ -48,6 +49,15 @@ OWNER_TESTS = (
     {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:*:*:*"}},
 )
 """Conditions that bind nothing: true where the key is absent, or for values that anybody has."""
+ANY_ACCOUNT = (
+    {"AWS": "arn:aws:iam::*:root"},
+    {"AWS": ["arn:aws:iam::*:role/deployer"]},
+    {"AWS": "arn:aws:iam::????????????:root"},
+    {"AWS": "arn:aws:sts::*:assumed-role/*"},
+    {"AWS": "arn:*"},
+    {"Federated": "arn:aws:iam::*:saml-provider/x"},
+)
+"""Principals that are of no one account."""
 DEPUTY_TESTS = (
     {"StringLike": {"aws:SourceAccount": "?*"}},
     {"StringLike": {"aws:SourceArn": "arn:aws:*"}},
@@ -55,6 +65,28 @@ DEPUTY_TESTS = (
     {"ForAllValues:StringEquals": {"aws:SourceAccount": ACCOUNT}},
     {"ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:bedrock:*:{ACCOUNT}:*"}},
 )
+GUARDED = "bedrock:GuardrailIdentifier"
+OPEN_DENIALS = (
+    {"StringNotLike": {GUARDED: "*"}},
+    {"StringNotLike": {GUARDED: [GUARDRAIL, "arn:aws:bedrock:*"]}},
+    {"StringNotLike": {GUARDED: f"arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/*"}},
+    {"Null": {GUARDED: "true"}},
+    {"StringEquals": {GUARDED: GUARDRAIL}},
+    {"ForAnyValue:StringNotEquals": {GUARDED: GUARDRAIL}},
+    {"StringNotEquals": {"aws:PrincipalTag/guardrail": GUARDRAIL}},
+)
+"""Denials that let calls with no guardrail pass, or calls with any."""
+OPEN_ALLOWANCES = (
+    {"ArnNotEquals": {GUARDED: GUARDRAIL}},
+    {"ArnNotLike": {GUARDED: GUARDRAIL}},
+    {"StringEqualsIfExists": {GUARDED: GUARDRAIL}},
+    {"ArnEqualsIfExists": {GUARDED: GUARDRAIL}},
+    {"ForAllValues:StringEquals": {GUARDED: GUARDRAIL}},
+    {"StringLike": {GUARDED: "*"}},
+    {"StringLike": {GUARDED: [GUARDRAIL, "arn:aws:bedrock:*:*:guardrail/*"]}},
+    {"StringLike": {GUARDED: "${aws:PrincipalTag/guardrail}"}},
+)
+"""Conditions under which calls with no guardrail are allowed, or calls with any."""
 WEB = {"Federated": "arn:aws:iam::1:oidc-provider/token.actions.githubusercontent.com"}
 SUBJECT = "token.actions.githubusercontent.com:sub"
 
@@ -69,6 +101,9 @@ def loose(check: str, address: str, name: str = "policy") -> tuple["Row", ...]:
             name,
         )
         for test in OWNER_TESTS
+    ) + tuple(
+        Row(check, address, {name: document(allow(Principal=each, Action="*", Resource="*"))}, name)
+        for each in ANY_ACCOUNT
     )
 
 
@@ -85,10 +120,10 @@ def lent(check: str, address: str, name: str = "policy") -> tuple["Row", ...]:
     )
 
 
-def stated(check: str, action: str, *resources: str) -> tuple["Row", ...]:
+def stated(check: str, action: str, *resources: str, address: str = "policy") -> tuple["Row", ...]:
     """Rows of a check of what a policy allows of which resources."""
     return tuple(
-        Row(check, "policy", {"policy": document(allow(Action=action, Resource=each))}, "policy")
+        Row(check, address, {"policy": document(allow(Action=action, Resource=each))}, "policy")
         for each in resources
     )
 
@@ -171,6 +206,27 @@ ROWS = (
         for action in ("Bedrock:*", "bedrock:**", "bedrock*", "*:*", "b*", "bedrock:?*")
     ),
     *stated("KS-IAM-002", "bedrock:InvokeModel", "**", "arn:*", "arn:aws:bedrock:*", "arn:aws:bedrock:*:*:*"),
+    *stated(
+        "KS-IAM-002",
+        "bedrock:InvokeModel",
+        "arn:aws:bedrock:*::foundation-model/*",
+        "arn:*:bedrock:*:*:foundation-model/?*",
+        f"arn:aws:bedrock:*:{ACCOUNT}:inference-profile/*",
+        f"arn:aws:bedrock:*:{ACCOUNT}:custom-model/*",
+    ),
+    *stated("KS-IAM-002", "bedrock-mantle:*", "*", "arn:aws:bedrock-mantle:*:*:project/*"),
+    *stated("KS-IAM-001", "bedrock-mantle:*", "*"),
+    *stated("KS-VPE-002", "bedrock-mantle:*", "*", address="endpoint_bedrock-mantle"),
+    *stated("KS-IAM-003", "bedrock-mantle:*", "*"),
+    *(
+        Row("KS-IAM-003", "policy", {"policy": document(*statements)}, "policy")
+        for statements in (
+            ({**INVOKE, "Action": [*INVOKE["Action"], "bedrock-mantle:CreateInference"]}, UNGUARDED),
+            (INVOKE, {**UNGUARDED, "Action": "bedrock:InvokeModel"}),
+            *((INVOKE, {**UNGUARDED, "Condition": test}) for test in OPEN_DENIALS),
+            *(({**INVOKE, "Condition": test},) for test in OPEN_ALLOWANCES),
+        )
+    ),
     *stated("KS-IAM-004", "iam:PassRole", "**", "arn:aws:iam::*:role/*", f"arn:aws:iam::{ACCOUNT}:*"),
     Row(
         "KS-IAM-004",
@@ -210,7 +266,7 @@ ROWS = (
         "policy",
     ),
     *(
-        Row("KS-BKT-004", "bucket", {"policy": document({**BUCKET_POLICY[0], **change})}, "policy")
+        Row("KS-BKT-004", "bucket", {"documents": (document({**BUCKET_POLICY[0], **change}),)}, "documents")
         for change in (
             {"Resource": "arn:aws:s3:::logs/x"},
             {"Resource": "arn:aws:s3:::logs/prefix/*"},
@@ -266,9 +322,10 @@ ROWS = (
     Row("KS-BKT-002", "bucket", {"algorithm": "AES256"}, "algorithm"),
     Row("KS-BKT-002", "bucket", {"key": None}, "key"),
     Row("KS-BKT-003", "bucket", {"versioning": "Suspended"}, "versioning"),
-    Row("KS-BKT-004", "bucket", {"policy": document(*BUCKET_POLICY[1:])}, "policy"),
-    Row("KS-BKT-004", "bucket", {"policy": None}, "policy"),
-    Row("KS-BKT-005", "bucket", {"policy": document(*BUCKET_POLICY[:1])}, "policy"),
+    Row("KS-BKT-004", "bucket", {"documents": (document(*BUCKET_POLICY[1:]),)}, "documents"),
+    Row("KS-BKT-004", "bucket", {"documents": (document(*BUCKET_POLICY), document(ANYBODY))}, "documents"),
+    Row("KS-BKT-004", "bucket", {"documents": ()}, "documents"),
+    Row("KS-BKT-005", "bucket", {"documents": (document(*BUCKET_POLICY[:1]),)}, "documents"),
     Row("KS-BKT-006", "bucket", {"ownership": None}, "ownership"),
     Row("KS-BKT-007", "bucket", {"expires": False}, "expires"),
     Row("KS-BKT-008", "bucket", {"policy": document(ANYBODY)}, "policy"),
@@ -282,6 +339,12 @@ ROWS = (
     Row("KS-CMO-004", "custom_model", {"validators": 0}, "validators"),
     Row("KS-GRD-001", "guardrail", {"filters": filters(PROMPT_ATTACK=("MEDIUM", "NONE"))}, "filters"),
     Row("KS-GRD-001", "guardrail", {"filters": ()}, "filters"),
+    *(
+        Row(check, "guardrail", {"filters": found}, "filters")
+        for check in ("KS-GRD-001", "KS-GRD-006")
+        for found in (filters(modalities=("IMAGE",)), filters(modalities=("AUDIO", "IMAGE")))
+    ),
+    Row("KS-GRD-007", "guardrail", {"filters": (*filters(), *filters(HATE=("LOW", "HIGH")))}, "filters"),
     Row("KS-GRD-002", "guardrail", {"pii": ()}, "pii"),
     Row("KS-GRD-003", "guardrail", {"pii": entities(EMAIL="NONE")}, "pii"),
     Row("KS-GRD-004", "guardrail", {"pii": entities(PASSWORD="ANONYMIZE")}, "pii"),
@@ -327,6 +390,17 @@ ROWS = (
     Row("KS-KEY-002", "key", {"deletion_days": 7}, "deletion_days"),
     Row("KS-KEY-003", "key", {"policy": document(ANYBODY)}, "policy"),
     Row("KS-KEY-004", "key", {"policy": document(UNBOUND)}, "policy"),
+    *(
+        Row("KS-KEY-006", "key_grant", {"principal": each}, unknown)
+        for each, unknown in (
+            ("*", "principal"),
+            ("arn:aws:iam::*:root", "principal"),
+            ("arn:aws:iam::999999999999:role/theirs", "account"),
+            ("arn:aws:sts::999999999999:assumed-role/theirs/session", "account"),
+            (f"arn:aws:iam::{ACCOUNT}:role/*", "principal"),
+            ("logs.us-east-1.amazonaws.com", "principal"),
+        )
+    ),
     Row("KS-KEY-005", "key", {"enabled": False}, "enabled"),
     Row("KS-LOG-001", "logging", {"destinations": ()}, "destinations"),
     Row("KS-LOG-002", "logging", {"text": False}, "text"),
@@ -350,7 +424,16 @@ ROWS = (
     Row("KS-TOP-002", "key", {"policy": document(allow(Principal=ALERTS, Action="kms:Decrypt"))}, "policy"),
     Row("KS-TOP-003", "topic", {"policy": document(ANYBODY)}, "policy"),
     Row("KS-TOP-004", "topic", {"policy": document(UNBOUND)}, "policy"),
-    Row("KS-TOP-005", "topic", {"policy": document(TOPIC_POLICY[0])}, "policy"),
+    Row("KS-TOP-005", "topic", {"documents": (document(TOPIC_POLICY[0]),)}, "documents"),
+    Row("KS-TOP-005", "topic", {"documents": (document(*TOPIC_POLICY), document(ANYBODY))}, "documents"),
+    *(
+        Row("KS-TOP-005", "topic", {"documents": (document({**TOPIC_POLICY[1], **change}),)}, "documents")
+        for change in (
+            {"Condition": {**PLAIN, "IpAddress": {"aws:SourceIp": "1.2.3.4/32"}}},
+            {"Principal": {"AWS": ROLE}},
+            {"Action": "sns:Subscribe"},
+        )
+    ),
     Row("KS-TOP-006", "topic", {"subscribers": 0}, "subscribers"),
     Row("KS-TRL-001", "trail", {"management": False}, "management"),
     Row("KS-TRL-001", "trail", {"multi_region": False}, "multi_region"),

@@ -35,12 +35,15 @@ def frozen(*rows: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(MappingProxyType(dict(row)) for row in rows)
 
 
-def filters(**strengths: tuple[str, str]) -> Any:
+def filters(*, modalities: tuple[str, ...] | None = None, **strengths: tuple[str, str]) -> Any:
     sound = dict.fromkeys(("SEXUAL", "VIOLENCE", "HATE", "INSULTS", "MISCONDUCT"), ("HIGH", "MEDIUM"))
     sound["PROMPT_ATTACK"] = ("HIGH", "NONE")
     sound.update(strengths)
     more = dict.fromkeys(("input_action", "output_action", "input_enabled", "output_enabled"))
-    return frozen(*({"type": name, "input": a, "output": b, **more} for name, (a, b) in sound.items()))
+    read = dict.fromkeys(("input_modalities", "output_modalities"), modalities)
+    return frozen(
+        *({"type": name, "input": a, "output": b, **more, **read} for name, (a, b) in sound.items())
+    )
 
 
 def entities(**actions: str) -> Any:
@@ -180,6 +183,7 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
             "versioning": "Enabled",
             "ownership": "BucketOwnerEnforced",
             "policy": document(*BUCKET_POLICY),
+            "documents": (document(*BUCKET_POLICY),),
             "expires": True,
         },
     ),
@@ -302,6 +306,7 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
         Kind.KEY,
         {"rotated": True, "enabled": True, "deletion_days": 30, "policy": document(*KEY_POLICY)},
     ),
+    "key_grant": (Kind.KEY_GRANT, {"principal": ROLE, "account": ACCOUNT}),
     "knowledge_base": (Kind.KNOWLEDGE_BASE, {"role": ROLE, "storage": "OPENSEARCH_SERVERLESS"}),
     "log_group": (Kind.LOG_GROUP, {"key": KEY, "retention": 90, "masked": True}),
     "log_policy": (
@@ -354,7 +359,15 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
     ),
     "spend": (Kind.SPEND_MONITOR, {"subscribers": 1}),
     "studio": (Kind.STUDIO_WORKSPACE, {"key": KEY}),
-    "topic": (Kind.TOPIC, {"key": KEY, "policy": document(*TOPIC_POLICY), "subscribers": 1}),
+    "topic": (
+        Kind.TOPIC,
+        {
+            "key": KEY,
+            "policy": document(*TOPIC_POLICY),
+            "documents": (document(*TOPIC_POLICY),),
+            "subscribers": 1,
+        },
+    ),
     "trail": (
         Kind.TRAIL,
         {

@@ -1,13 +1,18 @@
 """Plans and states become facts: what is known, what is not, and where it comes from."""
 
+import contextlib
 import json
+import os
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from keepstone.core.errors import UsageError
 from keepstone.posture.documents import Statement
 from keepstone.posture.kinds import Kind
+from keepstone.posture.readers import source
 from keepstone.posture.readers.terraform_document import read
 from keepstone.posture.snapshot import Snapshot
 from keepstone.posture.values import NotKnown, Unknown
@@ -263,3 +268,86 @@ def test_what_is_too_large_is_not_read(tmp_path):
         file.truncate(300 * 1024 * 1024)
     with pytest.raises(UsageError, match="the most that is read"):
         read(path, NOW)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_devices_are_refused_before_they_are_opened(path):
+    with pytest.raises(UsageError, match="a terminal or another device, expected a file or a pipe") as caught:
+        read(Path(path), NOW)
+    assert caught.value.hint
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        read(tmp_path, NOW)
+
+
+@pytest.fixture
+def pipe():
+    """Give a way to write a text into a pipe and get its path, as `<(...)` of a shell does."""
+    ends: list[int] = []
+
+    def written_to(text: bytes) -> tuple[Path, int]:
+        out, into = os.pipe()
+        ends.append(out)
+        threading.Thread(target=fill, args=(into, text)).start()
+        return Path(f"/dev/fd/{out}"), out
+
+    yield written_to
+    for each in ends:
+        os.close(each)
+
+
+def fill(end: int, text: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(end, "wb") as file:
+        file.write(text)
+
+
+def test_a_pipe_is_read_to_its_end(pipe):
+    path, _ = pipe(json.dumps(plan(KEY)).encode())
+    assert len(read(path, NOW).resources) == 1
+
+
+def test_a_pipe_that_does_not_end_is_not_read_on(pipe, monkeypatch):
+    monkeypatch.setattr(source, "LARGEST", 3 * 1024 * 1024)
+    path, _ = pipe(b" " * 8 * 1024 * 1024)
+    with pytest.raises(UsageError, match="does not end, the most that is read is 3145728 bytes"):
+        read(path, NOW)
+
+
+def test_standard_input_is_a_dash(pipe):
+    _, end = pipe(json.dumps(plan(KEY)).encode())
+    before = os.dup(0)
+    try:
+        os.dup2(end, 0)
+        assert read(Path("-"), NOW).provenance.name == "standard input"
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"), (b"", "utf-8")],
+)
+def test_a_text_is_read_by_its_mark(tmp_path, mark, encoding):
+    path = tmp_path / "plan.json"
+    path.write_bytes(mark + json.dumps(plan(KEY, x="Zoë"), ensure_ascii=False).encode(encoding))
+    assert len(read(path, NOW).resources) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (json.dumps(plan(KEY)).encode("utf-16-le"), "looks like UTF-16 without a mark, expected UTF-8"),
+        (json.dumps(plan(KEY)).encode("utf-16-be"), "looks like UTF-16 without a mark, expected UTF-8"),
+        (b"\xff\xfe{\x00}", "says that it is UTF-16-LE, and is not"),
+        (b"\xff\xfe\x00\xd8{\x00", "says that it is UTF-16-LE, and is not"),
+    ],
+)
+def test_a_text_that_cannot_be_told_is_named(tmp_path, raw, message):
+    path = tmp_path / "plan.json"
+    path.write_bytes(raw)
+    with pytest.raises(UsageError, match=message) as caught:
+        read(path, NOW)
+    assert "Out-File -Encoding utf8" in caught.value.hint

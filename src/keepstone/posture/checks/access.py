@@ -1,44 +1,56 @@
 """Access: what policies of IAM allow of Bedrock, who may take roles on, how roles are bounded."""
 
-from keepstone.posture.binding import Condition, names_a_subject
+import re
+from collections.abc import Callable, Iterable
+
+from keepstone.posture.binding import Condition, compared, names_a_subject
 from keepstone.posture.documents import (
     Statement,
     allows,
-    anywhere,
     bound_by,
-    broad,
+    broad_on_models,
     confused,
-    covers,
     grants,
     names,
     offending,
     open_to_all,
     reaches_any,
+    reaches_everywhere,
     services,
+    within,
 )
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Reading
 from keepstone.posture.registry import check
-from keepstone.posture.values import known, some
+from keepstone.posture.values import every, known, some
 from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, require
 
-_INVOKE = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
-_FULL = ("AmazonBedrockFullAccess", "AdministratorAccess", "PowerUserAccess")
+_INVOKE = (
+    "bedrock:InvokeModel",
+    "bedrock:InvokeModelWithResponseStream",
+    "bedrock-mantle:CreateInference",  # no condition of it asks for a guardrail
+)
+_FULL = ("AmazonBedrockFullAccess", "AmazonBedrockMantleFullAccess", "AdministratorAccess", "PowerUserAccess")
 _ANY_ROLE = "arn:aws:iam::000000000000:role/any"
 _ANY_KEY = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-4000-8000-000000000000"
+# Of a region and a name that no policy writes: only patterns fit.
 _ANY_MODEL = (
-    "arn:aws:bedrock:us-east-1::foundation-model/any",
-    "arn:aws:bedrock:eu-west-1:000000000000:inference-profile/any",
-    "arn:aws:bedrock:us-west-2:000000000000:custom-model/any",
+    "arn:aws:bedrock:nowhere-0::foundation-model/0any",
+    "arn:aws:bedrock:nowhere-0::inference-profile/0any",
+    "arn:aws:bedrock:nowhere-0::application-inference-profile/0any",
+    "arn:aws:bedrock:nowhere-0::custom-model/0any",
+    "arn:aws:bedrock-mantle:nowhere-0::project/0any",
 )
 _BOUND = "bedrock:GuardrailIdentifier"
+_GUARDRAIL = re.compile(r"(?:arn:[\w*-]+:bedrock:[\w*-]+:\d{12}:guardrail/)?[\w-]{4,}(?::?[\w*]*)")
+_OTHER = ("stringnotequals", "stringnotequalsignorecase", "stringnotlike", "arnnotequals", "arnnotlike")
 _SUBSCRIBE = "aws-marketplace:Subscribe"
 
 
 @check("KS-IAM-001", of=Kind.POLICY)
 def policy_names_its_actions(policy: Reading) -> Opinion:
     """The policy allows no service's every action on Bedrock."""
-    found = offending(policy["policy"], lambda each: broad(each, "bedrock"))
+    found = offending(policy["policy"], broad_on_models)
     return require(not found, f"`{found}` allows every action of Bedrock")
 
 
@@ -48,8 +60,15 @@ def policy_names_its_models(policy: Reading) -> Opinion:
     statements = policy["policy"]
     if not _invoking(policy):
         return not_applicable("it lets nobody invoke models")
-    found = offending(statements, lambda each: _invokes(each) and anywhere(each, *_ANY_MODEL))
-    return require(not found, f"`{found}` allows every model and profile, those you will make included")
+    found = offending(statements, lambda each: _invokes(each) and _names_nothing(each))
+    return require(not found, f"`{found}` allows every model or profile of a kind, in every region")
+
+
+def _names_nothing(statement: Statement) -> bool:
+    every_one = some(_ANY_MODEL, lambda arn: reaches_everywhere(statement, arn))
+    return every_one and not bound_by(
+        statement, "aws:RequestedRegion", "bedrock:InferenceProfileArn", "bedrock-mantle:Model"
+    )
 
 
 @check("KS-IAM-003", of=Kind.POLICY)
@@ -58,9 +77,8 @@ def models_are_invoked_with_a_guardrail(policy: Reading) -> Opinion:
     if not _invoking(policy):
         return not_applicable("it lets nobody invoke models")
     statements = policy["policy"]
-    denied = some(statements, _denies_without)
-    open_ones = some(statements, lambda each: _invokes(each) and not _asks(each))
-    return require(denied or not open_ones, "models may be invoked without a guardrail")
+    found = offending(statements, lambda each: _is_unguarded(each, statements))
+    return require(not found, f"`{found}` lets models be invoked without a guardrail, or with any")
 
 
 def _invoking(policy: Reading) -> bool:
@@ -71,37 +89,44 @@ def _invokes(statement: Statement) -> bool:
     return any(grants(statement, action) for action in _INVOKE)
 
 
-def _asks(statement: Statement) -> bool:
-    """Say whether the statement is bound to guardrails; which, may be unknown."""
-    return some(
-        statement.conditions,
-        lambda each: (
-            known(each.key).lower() == _BOUND.lower()
-            and known(each.test).startswith(("StringEquals", "StringLike", "Arn"))
-            and not known(each.test).endswith("IfExists")
-        ),
-    )
+def _is_unguarded(statement: Statement, statements: Iterable[Statement]) -> bool:
+    """Say whether the statement allows calls without a guardrail that it names, and none denies them."""
+
+    def is_open(action: str) -> bool:
+        ways: tuple[Callable[[], bool], ...] = (
+            lambda: action.startswith("bedrock:") and some(statement.conditions, _asks),
+            lambda: some(statements, lambda each: _denies(each, action, statement)),
+        )
+        return grants(statement, action) and not some(ways, lambda is_closed: is_closed())
+
+    return some(_INVOKE, is_open)
 
 
-def _denies_without(statement: Statement) -> bool:
-    """Say whether calls without a guardrail, or with another one, are denied everywhere.
+def _asks(condition: Condition) -> bool:
+    """Say whether a condition holds only for calls with a guardrail that it names."""
+    return condition.about() == _BOUND.lower() and compared(condition, _is_guardrail)
+
+
+def _is_guardrail(value: str) -> bool:
+    return _GUARDRAIL.fullmatch(value) is not None
+
+
+def _denies(denial: Statement, action: str, allowed: Statement) -> bool:
+    """Say whether an action is denied wherever it is allowed: to all, or to calls without a guardrail.
 
     All conditions of a statement have to hold, so a further one would leave a way round.
     """
-    if statement.effect != "Deny" or not covers(statement, *_ANY_MODEL) or len(statement.conditions) != 1:
+    if denial.effect != "Deny" or not names(denial, action) or len(denial.conditions) > 1:
         return False
-    if not all(names(statement, action) for action in _INVOKE):
-        return False
-    return some(
-        statement.conditions,
-        lambda each: known(each.key).lower() == _BOUND.lower() and _is_negative(each),
-    )
+    return within(allowed, denial) and every(denial.conditions, _refuses_others)
 
 
-def _is_negative(condition: Condition) -> bool:
-    if condition.test == "Null":
-        return bool(condition.values == ("true",))
-    return known(condition.test) in ("StringNotEquals", "StringNotLike", "ArnNotEquals", "ArnNotLike")
+def _refuses_others(condition: Condition) -> bool:
+    """Say whether a condition holds for all calls but those with a guardrail that it names."""
+    test = known(condition.test).lower().removesuffix("ifexists")
+    if condition.about() != _BOUND.lower() or test not in _OTHER:
+        return False
+    return bool(condition.values) and every(condition.values, lambda each: _is_guardrail(str(known(each))))
 
 
 @check("KS-IAM-004", of=Kind.POLICY)

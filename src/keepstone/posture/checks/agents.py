@@ -76,7 +76,7 @@ def _too_much(statement: Statement) -> bool:
     return any(broad(statement, service) for service in _SERVICES)
 
 
-_SERVICES = ("bedrock", "s3", "lambda", "kms", "iam", "dynamodb", "secretsmanager", "aoss")
+_SERVICES = ("bedrock", "bedrock-mantle", "s3", "lambda", "kms", "iam", "dynamodb", "secretsmanager", "aoss")
 
 
 @check("KS-AGT-007", of=Kind.AGENT)

@@ -3,7 +3,15 @@
 import re
 
 from keepstone.posture.checks.encryption import own_key
-from keepstone.posture.documents import Statement, confused, offending, open_to_all, to_anybody
+from keepstone.posture.documents import (
+    Statement,
+    confused,
+    denies_everybody,
+    denies_plain_requests,
+    offending,
+    open_to_all,
+    stated_in_each,
+)
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Reading
 from keepstone.posture.registry import check
@@ -40,27 +48,15 @@ def bucket_keeps_versions(bucket: Reading) -> Opinion:
 @check("KS-BKT-004", of=Kind.BUCKET)
 def bucket_takes_tls_only(bucket: Reading) -> Opinion:
     """Requests without TLS are denied."""
-    denied = offending(bucket["policy"], _denies_plain)
-    return require(bool(denied), "no statement denies requests with `aws:SecureTransport` `false`")
-
-
-def _denies_plain(statement: Statement) -> bool:
-    return _denies_all(statement) and some(
-        statement.conditions,
-        lambda each: (
-            known(each.key).lower() == "aws:securetransport"
-            and known(each.test).startswith("Bool")
-            and each.values == ("false",)
-        ),
+    denied = stated_in_each(
+        bucket["documents"], lambda each: denies_plain_requests(each) and _everything(each)
     )
+    return require(denied, "no statement denies requests with `aws:SecureTransport` `false`")
 
 
-def _denies_all(statement: Statement) -> bool:
-    """Say whether everybody and everything is denied on one condition; a further one would be a way round."""
-    everybody = some(statement.principals, lambda each: each[1] == "*")
-    everything = some(statement.actions, lambda each: each in ("*", "s3:*"))
-    alone = len(statement.conditions) == 1
-    return statement.effect == "Deny" and everybody and everything and alone and _whole(statement)
+def _everything(statement: Statement) -> bool:
+    """Say whether the statement is about every action and every object."""
+    return some(statement.actions, lambda each: each in ("*", "s3:*")) and _whole(statement)
 
 
 def _whole(statement: Statement) -> bool:
@@ -71,12 +67,12 @@ def _whole(statement: Statement) -> bool:
 @check("KS-BKT-005", of=Kind.BUCKET)
 def bucket_takes_tls_12_or_newer(bucket: Reading) -> Opinion:
     """Requests by a TLS older than 1.2 are denied."""
-    denied = offending(bucket["policy"], _denies_old)
-    return require(bool(denied), "no statement denies requests with `s3:TlsVersion` below `1.2`")
+    denied = stated_in_each(bucket["documents"], _denies_old)
+    return require(denied, "no statement denies requests with `s3:TlsVersion` below `1.2`")
 
 
 def _denies_old(statement: Statement) -> bool:
-    return _denies_all(statement) and some(
+    old = denies_everybody(statement) and some(
         statement.conditions,
         lambda each: (
             known(each.key).lower() == "s3:tlsversion"
@@ -84,6 +80,7 @@ def _denies_old(statement: Statement) -> bool:
             and each.values in (("1.2",), ("1.3",))
         ),
     )
+    return old and _everything(statement)
 
 
 @check("KS-BKT-006", of=Kind.BUCKET)
@@ -101,7 +98,7 @@ def bucket_has_a_lifecycle(bucket: Reading) -> Opinion:
 @check("KS-BKT-008", of=Kind.BUCKET)
 def bucket_is_not_open_to_all(bucket: Reading) -> Opinion:
     """No statement allows something to anybody."""
-    found = offending(bucket["policy"], lambda each: to_anybody(each) and open_to_all(each))
+    found = offending(bucket["policy"], open_to_all)
     return require(not found, f"`{found}` allows something to anybody")
 
 

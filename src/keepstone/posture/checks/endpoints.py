@@ -1,6 +1,6 @@
 """Endpoints: that Bedrock is reached privately, and what may pass."""
 
-from keepstone.posture.documents import Statement, broad, grants, offending, open_to_all
+from keepstone.posture.documents import Statement, broad_on_models, grants, offending, open_to_all
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import account_check, check
@@ -33,7 +33,7 @@ def endpoint_policy_names_its_actions(endpoint: Reading) -> Opinion:
     statements = endpoint["policy"]
     if statements is None:
         return failed("it has no policy: everything passes")
-    found = offending(statements, lambda each: broad(each, "bedrock"))
+    found = offending(statements, broad_on_models)
     return require(not found, f"`{found}` lets every action pass")
 
 

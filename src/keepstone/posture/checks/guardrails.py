@@ -20,14 +20,30 @@ SECRETS = (
 LEAST_GROUNDING = 0.5
 
 
+_STRENGTHS = {"LOW": 1, "MEDIUM": 2, "HIGH": 3}
+
+
 def strength(guardrail: Reading, kind: str, side: str) -> str:
-    """Return how strictly a filter works on `input` or `output`: `NONE` where it is absent or off."""
-    for each in guardrail["filters"]:
-        if each["type"] == kind:
-            if known(each[f"{side}_enabled"]) is False or each[f"{side}_action"] == "NONE":
-                return "NONE"
-            return str(known(each[side]))
-    return "NONE"
+    """Return how strictly text is filtered in `input` or `output`: `NONE` where a filter is absent or off.
+
+    Where a filter stands twice, the weaker one counts. One of images alone lets every text pass.
+    """
+    found = [
+        _strength(each, side) for each in guardrail["filters"] if each["type"] == kind and _reads(each, side)
+    ]
+    return min(found, key=lambda each: _STRENGTHS.get(each, 0), default="NONE")
+
+
+def _reads(each: Mapping[str, Value], side: str) -> bool:
+    """Say whether a filter reads text, as it does where nothing is said of it."""
+    modalities = known(each[f"{side}_modalities"])
+    return not modalities or some(modalities, lambda one: bool(one == "TEXT"))
+
+
+def _strength(each: Mapping[str, Value], side: str) -> str:
+    if known(each[f"{side}_enabled"]) is False or each[f"{side}_action"] == "NONE":
+        return "NONE"
+    return str(known(each[side]))
 
 
 @check("KS-GRD-001", of=Kind.GUARDRAIL)
@@ -96,7 +112,7 @@ def _both(guardrail: Reading, kind: str) -> tuple[str, str]:
 @check("KS-GRD-008", of=Kind.GUARDRAIL)
 def answers_are_grounded(guardrail: Reading) -> Opinion:
     """Where there is a knowledge base, answers are compared with what was found."""
-    if not guardrail.account.all(Kind.KNOWLEDGE_BASE):
+    if not guardrail.account.snapshot.of(Kind.KNOWLEDGE_BASE):
         return not_applicable("there is no knowledge base whose passages an answer could be compared with")
     kinds = tuple(each["type"] for each in guardrail["grounding"])
     return require("GROUNDING" in kinds, "the grounding filter is off, and there is a knowledge base")

@@ -1,15 +1,18 @@
 """Network: who is let in to the endpoints, and whether the traffic is on record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import NamedTuple
 
 from keepstone.posture.kinds import Kind
-from keepstone.posture.reading import Reading
+from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import check
+from keepstone.posture.snapshot import Resource, Snapshot
 from keepstone.posture.values import NotKnown, Unknown, Value, known, some
 from keepstone.posture.verdict import Opinion, failed, not_applicable, passed, require
 
 _WIDEST = {4: 16, 6: 48}
+_SHOWN = 12
 
 
 @check("KS-NET-001", of=Kind.INGRESS)
@@ -20,7 +23,11 @@ def nobody_comes_in_from_everywhere(rule: Reading) -> Opinion:
         return failed("every address is let in, or half of them")
     if not some(ranges, _is_wide):
         return passed()
-    return require(not _cover_half(_of_the_group(rule)), "its group lets in every address, or half of them")
+    group = rule.account.snapshot.once(_groups).of(rule.resource)
+    if not group.covers_half():
+        return passed()
+    group.read(rule.account)
+    return failed("its group lets in every address, or half of them")
 
 
 def _network(text: Value) -> IPv4Network | IPv6Network:
@@ -31,10 +38,57 @@ def _network(text: Value) -> IPv4Network | IPv6Network:
         raise NotKnown(f"`{text}` is no range of addresses") from None
 
 
-def _of_the_group(rule: Reading) -> list[IPv4Network | IPv6Network]:
-    group = _named(rule.resource.value("group"))
-    rules = [each for each in rule.account.all(Kind.INGRESS) if _named(each.resource.value("group")) == group]
-    return [_network(text) for each in rules for text in each["ranges"]]
+class _Group:
+    """The rules of one security group; what they let in together is worked out once."""
+
+    def __init__(self) -> None:
+        self.rules: list[Resource] = []
+        self._covers: bool | NotKnown | None = None
+
+    def covers_half(self) -> bool:
+        """Say whether the rules together let in half of all addresses; raise `NotKnown` for a gap."""
+        if self._covers is None:
+            ranges = (each for rule in self.rules for each in known(rule.value("ranges")))
+            try:
+                self._covers = _cover_half(map(_network, ranges))
+            except NotKnown as error:
+                self._covers = error
+        if isinstance(self._covers, NotKnown):
+            raise NotKnown(str(self._covers))
+        return self._covers
+
+    def read(self, account: Account) -> None:
+        """Make the ranges of the rules evidence."""
+        for each in self.rules[:_SHOWN]:
+            Reading(each, account).raw("ranges")
+
+
+class _Groups:
+    """All groups by what they are told from each other by."""
+
+    def __init__(self) -> None:
+        self.doubt = ""
+        self._found: dict[tuple[str, ...], _Group] = {}
+
+    def add(self, rule: Resource) -> None:
+        """Take a rule in; one of which it is not known whose it is leaves all in doubt."""
+        try:
+            self._found.setdefault(_named(rule.value("group")), _Group()).rules.append(rule)
+        except NotKnown as error:
+            self.doubt = self.doubt or str(error)
+
+    def of(self, rule: Resource) -> _Group:
+        """Return the group of a rule; raise `NotKnown` where more rules may be in it."""
+        if self.doubt:
+            raise NotKnown(self.doubt)
+        return self._found[_named(rule.value("group"))]
+
+
+def _groups(snapshot: Snapshot) -> _Groups:
+    found = _Groups()
+    for each in snapshot.of(Kind.INGRESS):
+        found.add(each)
+    return found
 
 
 def _named(group: Value) -> tuple[str, ...]:
@@ -79,29 +133,45 @@ def endpoints_take_https_only(rule: Reading) -> Opinion:
     if rule["protocol"] == "tcp" and rule["from_port"] == rule["to_port"] == 443:
         return passed()
     groups = rule.account.snapshot.candidates(Kind.SECURITY_GROUP, rule.raw("group"))
-    ours = {each.address for each in groups}
-    doubt = len(groups) > 1
-    for endpoint in rule.account.all(Kind.ENDPOINT):
-        used = _used(endpoint)
-        if used is None or (ours & used and (doubt or len(used) > 1)):
-            raise NotKnown("whether the group is an endpoint's is known after apply")
-        if ours & used:
-            return failed(f"`{endpoint.address}` is reached by more than port 443")
+    uses = rule.account.snapshot.once(_uses)
+    by = [use for each in groups for use in uses.of.get(each.address, ())]
+    certain = [each.endpoint for each in by if each.certain and len(groups) == 1]
+    if certain:
+        Reading(certain[0], rule.account).raw("security_groups")
+        return failed(f"`{certain[0].address}` is reached by more than port 443")
+    if by or uses.doubt:
+        raise NotKnown("whether the group is an endpoint's is known after apply")
     return not_applicable("its group is no endpoint's")
 
 
-def _used(endpoint: Reading) -> set[str] | None:
-    """Return the groups that an endpoint may have; `None` where it could be any."""
-    groups = endpoint.raw("security_groups")
-    found: set[str] = set()
-    for each in groups if isinstance(groups, tuple) else (groups,):
-        if each is None:
-            continue
-        try:
-            found |= {one.address for one in endpoint.account.snapshot.candidates(Kind.SECURITY_GROUP, each)}
-        except NotKnown:
-            return None
-    return found
+class _Use(NamedTuple):
+    """An endpoint that has a group, for certain or perhaps."""
+
+    endpoint: Resource
+    certain: bool
+
+
+class _Uses(NamedTuple):
+    """The endpoints by the group that they have; `doubt` where one may have any."""
+
+    of: Mapping[str, Sequence[_Use]]
+    doubt: bool
+
+
+def _uses(snapshot: Snapshot) -> _Uses:
+    found: dict[str, list[_Use]] = {}
+    doubt = False
+    for endpoint in snapshot.of(Kind.ENDPOINT):
+        groups = endpoint.value("security_groups")
+        for each in groups if isinstance(groups, tuple) else (groups,):
+            try:
+                meant = () if each is None else snapshot.candidates(Kind.SECURITY_GROUP, each)
+            except NotKnown:
+                doubt = True
+                continue
+            for group in meant:
+                found.setdefault(group.address, []).append(_Use(endpoint, len(meant) == 1))
+    return _Uses(found, doubt)
 
 
 @check("KS-NET-005", of=Kind.FLOW_LOG)

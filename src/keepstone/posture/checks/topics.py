@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 
 from keepstone.posture.checks.encryption import own_key
-from keepstone.posture.documents import Statement, confused, grants, offending, open_to_all, services
+from keepstone.posture.documents import (
+    Statement,
+    confused,
+    denies_plain_requests,
+    grants,
+    names,
+    offending,
+    open_to_all,
+    services,
+    stated_in_each,
+)
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Account, Reading
 from keepstone.posture.registry import account_check, check
@@ -64,17 +74,10 @@ def services_publish_for_this_account_only(topic: Reading) -> Opinion:
 @check("KS-TOP-005", of=Kind.TOPIC)
 def topic_takes_tls_only(topic: Reading) -> Opinion:
     """Messages without TLS are denied."""
-    denied = offending(
-        topic["policy"],
-        lambda each: (
-            each.effect == "Deny"
-            and some(
-                each.conditions,
-                lambda one: known(one.key).lower() == "aws:securetransport" and one.values == ("false",),
-            )
-        ),
+    denied = stated_in_each(
+        topic["documents"], lambda each: denies_plain_requests(each) and names(each, "sns:Publish")
     )
-    return require(bool(denied), "no statement denies requests with `aws:SecureTransport` `false`")
+    return require(denied, "no statement denies requests with `aws:SecureTransport` `false`")
 
 
 @account_check("KS-TOP-006", where=[Kind.TOPIC])

@@ -12,13 +12,10 @@ import msgspec
 
 from keepstone import __version__
 from keepstone.core.errors import UsageError
+from keepstone.posture.readers.source import SHOW, STANDARD_INPUT, contents, utf8
 from keepstone.posture.snapshot import Provenance
 
-LARGEST = 256 * 1024 * 1024
-"""Bytes of the largest document that is read; a plan of thousands of resources has some ten million."""
-
 _VERSION = re.compile(r"\d+\.\d+")
-_SHOW = "make it with `terraform show -json plan.out > plan.json`; for the state, `terraform show -json`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +33,18 @@ class Document:
 
 def load(path: Path, now: datetime) -> Document:
     """Read a plan or a state; raise `UsageError` for a file that is neither, or not whole."""
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise UsageError(f"`{path}` has {size} bytes, the most that is read is {LARGEST}", hint=_SHOW)
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"`{path}` cannot be read: {error.strerror}") from error
-    content = _decoded(path, raw)
-    source = _source(path, content)
-    made_by = str(content.get("terraform_version", "an unknown version"))
+    raw = contents(path)
+    found = _decoded(path, raw)
+    source = _source(path, found)
+    made_by = str(found.get("terraform_version", "an unknown version"))
     return Document(
-        content,
+        found,
         Provenance(
             source=source,
-            name=path.name,
+            name="standard input" if path == STANDARD_INPUT else path.name,
             read_at=now.isoformat(timespec="seconds"),
             read_by=f"keepstone {__version__}",
-            made_by=f"terraform {made_by}, format {content['format_version']}",
+            made_by=f"terraform {made_by}, format {found['format_version']}",
             digest=f"sha256:{hashlib.sha256(raw).hexdigest()}",
         ),
     )
@@ -61,23 +52,23 @@ def load(path: Path, now: datetime) -> Document:
 
 def _decoded(path: Path, raw: bytes) -> dict[str, Any]:
     if raw[:2] == b"PK":
-        raise UsageError(f"`{path}` is a plan in Terraform's own form, expected its JSON", hint=_SHOW)
+        raise UsageError(f"`{path}` is a plan in Terraform's own form, expected its JSON", hint=SHOW)
     try:
-        found = msgspec.json.decode(raw)
+        found = msgspec.json.decode(utf8(path, raw))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"`{path}` is no JSON, or it is cut off", hint=_SHOW) from error
+        raise UsageError(f"`{path}` is no JSON, or it is cut off", hint=SHOW) from error
     if not isinstance(found, dict):
-        raise UsageError(f"`{path}` is no plan and no state: expected a JSON object", hint=_SHOW)
+        raise UsageError(f"`{path}` is no plan and no state: expected a JSON object", hint=SHOW)
     return found
 
 
 def _source(path: Path, content: dict[str, Any]) -> str:
     """Return `plan` or `state`; what is neither, or of a form that is not known, is refused."""
     if "lineage" in content or "serial" in content:
-        raise UsageError(f"`{path}` is a state file itself, expected what `show` makes of it", hint=_SHOW)
+        raise UsageError(f"`{path}` is a state file itself, expected what `show` makes of it", hint=SHOW)
     version = content.get("format_version")
     if not isinstance(version, str) or _VERSION.fullmatch(version) is None:
-        raise UsageError(f"`{path}` is no plan and no state: it has no `format_version`", hint=_SHOW)
+        raise UsageError(f"`{path}` is no plan and no state: it has no `format_version`", hint=SHOW)
     if int(version.split(".")[0]) > 1:
         raise UsageError(f"`{path}` has format `{version}`, expected `1.x`", hint="update Keepstone")
     if isinstance(content.get("resource_changes"), list) or "planned_values" in content:
@@ -87,4 +78,4 @@ def _source(path: Path, content: dict[str, Any]) -> str:
     values = content.get("values")
     if isinstance(values, dict) and isinstance(values.get("root_module"), dict):
         return "state"
-    raise UsageError(f"`{path}` holds no resources: an empty state, or no plan", hint=_SHOW)
+    raise UsageError(f"`{path}` holds no resources: an empty state, or no plan", hint=SHOW)

@@ -5,12 +5,14 @@ from types import MappingProxyType
 from typing import Any
 
 from keepstone.posture.readers.references import References
+from keepstone.posture.readers.state import state_raws
 from keepstone.posture.readers.terraform.assembly import assembled
 from keepstone.posture.readers.tree import AFTER_APPLY, merged
 from keepstone.posture.readers.world import Raw, World
 from keepstone.posture.snapshot import Provenance, Snapshot
 from keepstone.posture.values import Unknown, Value
 
+_TOLD = 3  # sources that a reason names
 _UNSET = Unknown("left to AWS, known after apply", unset=True)
 
 
@@ -27,16 +29,33 @@ def read_raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
         change = each["change"]
         values = merged(change.get("after"), change.get("after_unknown"), change.get("after_sensitive"))
         if isinstance(values, Mapping):
-            yield Raw(each["type"], each["address"], _traced(values, each["address"], references))
+            written = references.expressions(each["address"])
+            yield Raw(
+                each["type"],
+                each["address"],
+                _traced(values, written, each["address"], references),
+                None if written is None else frozenset(written),
+            )
+    yield from _identities(plan)
+
+
+def _identities(plan: Mapping[str, Any]) -> Iterator[Raw]:
+    """Yield what the plan found out of whose account it is, if there is one provider, so that it is one."""
+    providers = (plan.get("configuration") or {}).get("provider_config") or {}
+    if sum(each.get("name") == "aws" for each in providers.values()) > 1:
+        return
+    before = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
+    yield from (raw for raw in state_raws(before) if raw.type == "aws_caller_identity")
 
 
 def _gone(change: Mapping[str, Any]) -> bool:
     return change["change"]["actions"] in (["delete"], ["forget"])
 
 
-def _traced(values: Mapping[str, Value], address: str, references: References) -> Mapping[str, Value]:
+def _traced(
+    values: Mapping[str, Value], written: Mapping[str, Any] | None, address: str, references: References
+) -> Mapping[str, Value]:
     """Return the values with the sources of what is unknown."""
-    written = references.expressions(address)
     if written is None:
         return values
     traced = {}
@@ -77,7 +96,8 @@ def _sourced(value: Value, sources: tuple[str, ...]) -> Value:
     In a list of several, each unknown part comes from one of them too.
     """
     if value is AFTER_APPLY and sources:
-        return Unknown(f"known after apply, from `{'` or `'.join(sources)}`", sources)
+        more = f" or {len(sources) - _TOLD} others" if len(sources) > _TOLD else ""
+        return Unknown(f"known after apply, from `{'` or `'.join(sources[:_TOLD])}`{more}", sources)
     if isinstance(value, Mapping):
         return MappingProxyType({name: _sourced(each, sources) for name, each in value.items()})
     if isinstance(value, tuple):

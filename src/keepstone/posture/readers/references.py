@@ -12,6 +12,7 @@ from typing import Any
 _RESOURCE = re.compile(r"((?:data\.)?[a-z][a-z0-9_]*\.[A-Za-z_][\w-]*)((?:\[(?:\"[^\"]*\"|\d+)\])?)")
 _STEP = re.compile(r"module\.([\w-]+)(?:\[[^\]]*\])?\.?")
 _KNOWN = ("each.", "count.", "path.", "terraform.", "self.")
+_PER_INSTANCE = frozenset({"each.key", "count.index"})
 _DEEPEST = 12
 
 
@@ -24,32 +25,42 @@ class References:
 
     def __init__(self, configuration: Mapping[str, Any], addresses: Iterable[str]) -> None:
         self._root: Mapping[str, Any] = configuration.get("root_module") or {}
-        self._instances: dict[str, list[str]] = {}
+        self._modules: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        self._written: dict[tuple[str, ...], Mapping[str, Mapping[str, Any]]] = {}
+        self._known: dict[tuple[str, tuple[str, ...], str], tuple[str, ...]] = {}
+        self._instances: dict[tuple[str, str], dict[str, None]] = {}
         for address in addresses:
-            self._instances.setdefault(_base(address), []).append(address)
+            module, local = _split(address)
+            self._instances.setdefault((module, _base(local)), {})[address] = None
 
     def expressions(self, address: str) -> Mapping[str, Any] | None:
         """Return the arguments of a resource as they are written; `None` where the plan does not tell."""
         module, local = _split(address)
-        for each in self._module(module).get("resources") or ():
-            if each.get("address") == re.sub(r"\[.*\]$", "", local):
-                found: Mapping[str, Any] = each.get("expressions") or {}
-                return found
-        return None
+        steps = tuple(_STEP.findall(module))
+        if steps not in self._written:
+            self._written[steps] = {
+                str(each.get("address")): each.get("expressions") or {}
+                for each in self._module(module).get("resources") or ()
+            }
+        return self._written[steps].get(re.sub(r"\[.*\]$", "", local))
 
     def sources(self, address: str, references: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses of which one gives the value; empty where that cannot be told."""
         module, local = _split(address)
+        written = tuple(references)
         key = local[len(_RESOURCE.match(local)[1]) :] if _RESOURCE.match(local) else ""  # type: ignore[index]
-        try:
-            return tuple(dict.fromkeys(self._followed(module, tuple(references), key, 0)))
-        except Opaque:
-            return ()
+        asked = (module, written, key if _PER_INSTANCE & set(written) else "")
+        if asked not in self._known:
+            try:
+                self._known[asked] = tuple(dict.fromkeys(self._followed(*asked, 0)))
+            except Opaque:
+                self._known[asked] = ()
+        return self._known[asked]
 
     def _followed(self, module: str, references: tuple[str, ...], key: str, depth: int) -> list[str]:
         if depth > _DEEPEST:
             raise Opaque
-        same = key if {"each.key", "count.index"} & set(references) else ""
+        same = key if _PER_INSTANCE & set(references) else ""
         found: list[str] = []
         for reference in _longest(references):
             if reference.startswith(_KNOWN) or reference in ("each", "count", "path", "terraform", "self"):
@@ -95,21 +106,22 @@ class References:
         if match is None:
             raise Opaque
         base = f"{module}.{match[1]}" if module else match[1]
-        there = self._instances.get(_base(base), ())
-        inside = [each for each in there if _split(each)[0] == module]
-        if match[1].startswith("data.") and not inside:
+        there = self._instances.get((module, match[1]), {})
+        if not there and match[1].startswith("data."):
             return []  # it was read before the plan, so it is no source of what is unknown
-        wanted = match[2] or key
-        exact = [each for each in inside if wanted and each == base + wanted]
-        if not inside:
+        if not there:
             raise Opaque
-        return exact or inside
+        wanted = base + (match[2] or key)
+        return [wanted] if wanted in there else list(there)
 
     def _module(self, address: str) -> Mapping[str, Any]:
-        found = self._root
-        for name in _STEP.findall(address):
-            found = ((found.get("module_calls") or {}).get(name) or {}).get("module") or {}
-        return found
+        steps = tuple(_STEP.findall(address))
+        if steps not in self._modules:
+            found = self._root
+            for name in steps:
+                found = ((found.get("module_calls") or {}).get(name) or {}).get("module") or {}
+            self._modules[steps] = found
+        return self._modules[steps]
 
 
 def _split(address: str) -> tuple[str, str]:

@@ -11,10 +11,11 @@ from keepstone.posture.snapshot import Provenance, Snapshot
 
 def read_state(state: Mapping[str, Any], provenance: Provenance) -> Snapshot:
     """Return the resources of a state, those of nested modules too."""
-    return assembled(World(_raws(state["values"]["root_module"])), provenance)
+    return assembled(World(state_raws(state["values"]["root_module"])), provenance)
 
 
-def _raws(module: Mapping[str, Any]) -> Iterator[Raw]:
+def state_raws(module: Mapping[str, Any]) -> Iterator[Raw]:
+    """Yield the resources of a module and of those below it."""
     waiting = [module]
     while waiting:
         at = waiting.pop(0)

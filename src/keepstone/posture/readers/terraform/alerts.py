@@ -7,7 +7,7 @@ from typing import Any
 
 from keepstone.posture.kinds import Kind
 from keepstone.posture.readers.tree import count, defaulted, given, pick, rows
-from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.readers.world import Raw, World, together
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
 
@@ -57,13 +57,14 @@ def _composite(raw: Raw, _: World) -> Iterator[Resource]:
 
 def _topic(raw: Raw, world: World) -> Iterator[Resource]:
     """The addresses of subscribers are not looked at, only how many there are."""
-    beside = world.satellite("aws_sns_topic_policy", "arn", raw)
+    documents = world.documents("aws_sns_topic_policy", "arn", raw)
     yield Resource(
         Kind.TOPIC,
         raw.address,
         {
             "key": given(raw.values, "kms_master_key_id"),
-            "policy": world.policy({"policy": given(raw.values, "policy")} if beside is None else beside),
+            "policy": together(documents),
+            "documents": documents,
             "subscribers": count(world.satellites("aws_sns_topic_subscription", "topic_arn", raw)),
         },
         raw.names(),

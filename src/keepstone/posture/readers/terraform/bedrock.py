@@ -26,6 +26,8 @@ def _guardrail(raw: Raw, world: World) -> Iterator[Resource]:
                 output_action="output_action",
                 input_enabled="input_enabled",
                 output_enabled="output_enabled",
+                input_modalities="input_modalities",
+                output_modalities="output_modalities",
             ),
             "pii": _private(rows(tree, f"{private}.pii_entities_config")),
             "patterns": _private(rows(tree, f"{private}.regexes_config")),

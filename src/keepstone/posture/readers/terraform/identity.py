@@ -42,9 +42,7 @@ def _held(raw: Raw, world: World) -> Value:
         if isinstance(arn, Unknown):
             found.append(arn.sources[0] if len(arn.sources) == 1 else arn)
         else:
-            found += (
-                one.address for one in world.raws if one.type == "aws_iam_policy" and arn in one.names()
-            )
+            found += (one.address for one in world.named("aws_iam_policy", arn))
     blocks = _parts(given(raw.values, "inline_policy"))
     return (*found, *(f"{raw.address}.inline_policy[{number}]" for number, _ in enumerate(blocks)))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
 from keepstone.posture.readers.tree import given, pick, rows
-from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.readers.world import Raw, World, together
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
 
@@ -14,14 +14,13 @@ _SERVICE = re.compile(r"^(?:com\.amazonaws|cn\.com\.amazonaws|aws\.api)\.[a-z0-9
 
 def _endpoint(raw: Raw, world: World) -> Iterator[Resource]:
     tree = raw.values
-    elsewhere = world.satellite("aws_vpc_endpoint_policy", "vpc_endpoint_id", raw)
     yield Resource(
         Kind.ENDPOINT,
         raw.address,
         {
             "service": _service(pick(tree, "service_name")),
             "interface": pick(tree, "vpc_endpoint_type"),
-            "policy": world.policy({"policy": given(tree, "policy")} if elsewhere is None else elsewhere),
+            "policy": together(world.documents("aws_vpc_endpoint_policy", "vpc_endpoint_id", raw)),
             "private_dns": given(tree, "private_dns_enabled"),
             "subnets": given(tree, "subnet_ids"),
             "security_groups": given(tree, "security_group_ids"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
 from keepstone.posture.readers.tree import defaulted, given, pick, rows
-from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.readers.world import Raw, World, together
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
 
@@ -19,7 +19,7 @@ def _bucket(raw: Raw, world: World) -> Iterator[Resource]:
 
     access = beside("aws_s3_bucket_public_access_block")
     encryption = beside(_ENCRYPTION)
-    policy = world.policies("aws_s3_bucket_policy", "bucket", raw)
+    documents = world.documents("aws_s3_bucket_policy", "bucket", raw, reread=True)
     yield Resource(
         Kind.BUCKET,
         raw.address,
@@ -31,7 +31,8 @@ def _bucket(raw: Raw, world: World) -> Iterator[Resource]:
             "key": pick(encryption, f"{_BY_DEFAULT}.kms_master_key_id"),
             "versioning": pick(beside("aws_s3_bucket_versioning"), "versioning_configuration.status"),
             "ownership": pick(beside("aws_s3_bucket_ownership_controls"), "rule.object_ownership"),
-            "policy": world.policy({"policy": given(raw.values, "policy")}) if policy is None else policy,
+            "policy": together(documents),
+            "documents": documents,
             "expires": _expires(beside("aws_s3_bucket_lifecycle_configuration")),
         },
         raw.names(),
@@ -52,7 +53,6 @@ def _expires(lifecycle: Value) -> Value:
 
 
 def _key(raw: Raw, world: World) -> Iterator[Resource]:
-    elsewhere = world.satellite("aws_kms_key_policy", "key_id", raw)
     yield Resource(
         Kind.KEY,
         raw.address,
@@ -60,9 +60,7 @@ def _key(raw: Raw, world: World) -> Iterator[Resource]:
             "rotated": pick(raw.values, "enable_key_rotation"),
             "enabled": defaulted(raw.values, "is_enabled", default=True),
             "deletion_days": pick(raw.values, "deletion_window_in_days"),
-            "policy": world.policy({"policy": given(raw.values, "policy")})
-            if elsewhere is None
-            else world.policy(elsewhere),
+            "policy": together(world.documents("aws_kms_key_policy", "key_id", raw)),
         },
         raw.names() | _aliases(raw, world),
     )
@@ -75,8 +73,21 @@ def _aliases(raw: Raw, world: World) -> frozenset[str]:
     return frozenset(name for each in found for name in each.names())
 
 
-MAPPERS = {"aws_kms_key": _key, "aws_s3_bucket": _bucket}
+def _grant(raw: Raw, world: World) -> Iterator[Resource]:
+    """A grant says nothing of the account that its key is in; the key does, or who makes all of it."""
+    key = pick(raw.values, "key_id")
+    found = world.one("aws_kms_key", key)
+    arns = (key, found.values.get("arn") if found is not None else None)
+    told = next((each.split(":")[4] for each in arns if isinstance(each, str) and each.count(":") >= 5), None)
+    account = world.account() if told is None else told
+    yield Resource(
+        Kind.KEY_GRANT, raw.address, {"principal": given(raw.values, "grantee_principal"), "account": account}
+    )
+
+
+MAPPERS = {"aws_kms_grant": _grant, "aws_kms_key": _key, "aws_s3_bucket": _bucket}
 SATELLITES = (
+    "aws_caller_identity",
     "aws_kms_alias",
     "aws_kms_key_policy",
     "aws_s3_bucket_lifecycle_configuration",
