@@ -20,6 +20,7 @@ _SHOWN = ("FAIL", "NOT_EVALUATED")
 Examples:
   terraform plan -out=plan.out && terraform show -json plan.out > plan.json
   keepstone deploy check plan.json
+  terraform show -json plan.out | keepstone deploy check -
   terraform show -json > state.json && keepstone deploy check state.json --format json"""
 )
 @click.argument("document", type=click.Path(path_type=Path))
@@ -28,6 +29,8 @@ Examples:
 @click.pass_context
 def check(ctx: click.Context, document: Path, everything: bool, output_format: str) -> None:
     """Judge DOCUMENT, a plan or a state as `terraform show -json` writes it, before anything is applied.
+
+    DOCUMENT is a file, a pipe, or - for standard input.
 
     Each check says PASS, FAIL, NOT_APPLICABLE, or NOT_EVALUATED where a value is known after apply only, or
     sensitive. Exit status: 0 when nothing of high severity fails, 1 when something does, 2 for a file that is

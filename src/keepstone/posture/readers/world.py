@@ -94,7 +94,7 @@ class World:
         if isinstance(own, Unknown) or own:
             if not found or "policy" in (of.written or ()):
                 found.append(self.policy({"policy": own}))
-            elif reread and of.written is None and any(_differs(own, each.values) for each in beside):
+            elif reread and of.written is None and _differ(own, beside):
                 found.append(Unknown("`policy` is not what stands beside it: refresh the state"))
         return tuple(found)
 
@@ -157,9 +157,11 @@ def together(found: tuple[Value, ...]) -> Value:
     return tuple(chain.from_iterable((each,) if isinstance(each, Unknown) else each for each in found))
 
 
-def _differs(own: Value, beside: Mapping[str, Value]) -> bool:
-    other = beside.get("policy")
-    return isinstance(own, str) and isinstance(other, str) and not documents.same(own, other)
+def _differ(own: Value, beside: Value) -> bool:
+    """Say whether a policy is another one than what stands beside it, as far as both are known."""
+    others = () if isinstance(beside, Unknown) else [each.values.get("policy") for each in beside]
+    texts = [each for each in others if isinstance(each, str)]
+    return isinstance(own, str) and not all(documents.same(own, each) for each in texts)
 
 
 def _sources(value: Value) -> tuple[str, ...]:
