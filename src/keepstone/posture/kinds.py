@@ -74,7 +74,7 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
         Kind.DATABASE_ENDPOINT: "public",
         Kind.ENDPOINT: "service interface policy private_dns subnets security_groups",
         Kind.EVENT_RULE: "sources detail_types event_names statuses targets enabled",
-        Kind.FILE_SYSTEM: "encrypted key policy backup",
+        Kind.FILE_SYSTEM: "encrypted key documents backup",
         Kind.FIREWALL: "before",
         Kind.FLOW_LOG: "traffic destination",
         Kind.GUARDRAIL: "filters pii patterns words word_lists topics grounding key versions",

@@ -217,7 +217,7 @@ SOUND: Mapping[str, tuple[Kind, Mapping[str, Any]]] = {
         {
             "encrypted": True,
             "key": KEY,
-            "policy": document(deny(Sid="Tls", Action="*", Condition=PLAIN)),
+            "documents": (document(deny(Sid="Tls", Action="*", Condition=PLAIN)),),
             "backup": "ENABLED",
         },
     ),

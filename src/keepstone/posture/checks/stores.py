@@ -1,11 +1,17 @@
 """Databases, caches, file systems and secrets: encryption, TLS, who gets in, what can be had back."""
 
 from keepstone.posture.checks.encryption import own_key
-from keepstone.posture.documents import Statement, offending, open_to_all
+from keepstone.posture.documents import (
+    Statement,
+    denies_plain_requests,
+    offending,
+    open_to_all,
+    stated_in_each,
+)
 from keepstone.posture.kinds import Kind
 from keepstone.posture.reading import Reading
 from keepstone.posture.registry import check
-from keepstone.posture.values import known, some
+from keepstone.posture.values import some
 from keepstone.posture.verdict import Opinion, failed, passed, require
 
 LEAST_DAYS = 7
@@ -89,23 +95,13 @@ def file_system_is_encrypted_with_own_key(files: Reading) -> Opinion:
 @check("KS-EFS-002", of=Kind.FILE_SYSTEM)
 def file_system_takes_tls_only(files: Reading) -> Opinion:
     """Its policy denies who comes without TLS."""
-    denied = offending(files["policy"], _denies_plain)
-    return require(bool(denied), "no statement denies who comes with `aws:SecureTransport` `false`")
+    denied = stated_in_each(files["documents"], _denies_plain)
+    return require(denied, "no statement denies who comes with `aws:SecureTransport` `false`")
 
 
 def _denies_plain(statement: Statement) -> bool:
-    everybody = some(statement.principals, lambda each: each[1] == "*")
-    everything = some(statement.actions, lambda each: each in ("*", "elasticfilesystem:*"))
-    plain = some(
-        statement.conditions,
-        lambda each: known(each.key).lower() == "aws:securetransport" and each.values == ("false",),
-    )
-    return (
-        bool(statement.effect == "Deny")
-        and everybody
-        and everything
-        and plain
-        and len(statement.conditions) == 1
+    return denies_plain_requests(statement) and some(
+        statement.actions, lambda each: each in ("*", "elasticfilesystem:*")
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from keepstone.posture.kinds import Kind
 from keepstone.posture.readers.tree import defaulted, given, pick, rows
-from keepstone.posture.readers.world import Raw, World
+from keepstone.posture.readers.world import Raw, World, together
 from keepstone.posture.snapshot import Resource
 from keepstone.posture.values import Unknown, Value
 
@@ -96,7 +96,7 @@ def _file_system(raw: Raw, world: World) -> Iterator[Resource]:
         {
             "encrypted": defaulted(tree, "encrypted", default=False),
             "key": given(tree, "kms_key_id"),
-            "policy": world.policies("aws_efs_file_system_policy", "file_system_id", raw),
+            "documents": world.documents("aws_efs_file_system_policy", "file_system_id", raw),
             "backup": pick(
                 world.satellite("aws_efs_backup_policy", "file_system_id", raw), "backup_policy.status"
             ),
@@ -108,7 +108,6 @@ def _file_system(raw: Raw, world: World) -> Iterator[Resource]:
 def _secret(raw: Raw, world: World) -> Iterator[Resource]:
     tree = raw.values
     rotation = world.satellite("aws_secretsmanager_secret_rotation", "secret_id", raw)
-    beside = world.policies("aws_secretsmanager_secret_policy", "secret_arn", raw)
     yield Resource(
         Kind.SECRET,
         raw.address,
@@ -116,15 +115,10 @@ def _secret(raw: Raw, world: World) -> Iterator[Resource]:
             "key": given(tree, "kms_key_id"),
             "recovery_days": defaulted(tree, "recovery_window_in_days", default=30),
             "rotated": rotation if isinstance(rotation, Unknown) else rotation is not None,
-            "policy": world.policy({"policy": _written(given(tree, "policy"))}) if beside is None else beside,
+            "policy": together(world.documents("aws_secretsmanager_secret_policy", "secret_arn", raw)),
         },
         raw.names(),
     )
-
-
-def _written(text: Value) -> Value:
-    """Return a document, `None` for an empty one, as the provider tells that there is none."""
-    return None if isinstance(text, str) and not text else text
 
 
 MAPPERS = {
