@@ -69,7 +69,7 @@ GUARDED = "bedrock:GuardrailIdentifier"
 OPEN_DENIALS = (
     {"StringNotLike": {GUARDED: "*"}},
     {"StringNotLike": {GUARDED: [GUARDRAIL, "arn:aws:bedrock:*"]}},
-    {"StringNotLike": {GUARDED: f"arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/*"}},
+    {"StringNotLike": {GUARDED: "arn:aws:bedrock:*:*:guardrail/*"}},
     {"Null": {GUARDED: "true"}},
     {"StringEquals": {GUARDED: GUARDRAIL}},
     {"ForAnyValue:StringNotEquals": {GUARDED: GUARDRAIL}},

@@ -10,6 +10,7 @@ from tests.unit.posture.rows import GUARDED
 from tests.unit.posture.sound import ACCOUNT, GUARDRAIL, INVOKE, UNGUARDED, allow, deny, document, snapshot
 
 MODEL = "arn:aws:bedrock:us-east-1::foundation-model/*"
+OURS = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/*"
 MANTLE = allow(
     Action="bedrock-mantle:CreateInference", Resource="arn:aws:bedrock-mantle:us-east-1:1:project/p"
 )
@@ -33,6 +34,7 @@ def verdict(check: str, *statements, policy=None) -> Verdict:
         (INVOKE, {**UNGUARDED, "Condition": {"StringNotEqualsIfExists": {GUARDED: GUARDRAIL}}}),
         (INVOKE, {**UNGUARDED, "Condition": {"ArnNotLike": {GUARDED: f"{GUARDRAIL}:*"}}}),
         (INVOKE, {**UNGUARDED, "Condition": {"StringNotLike": {GUARDED: [GUARDRAIL, f"{GUARDRAIL}:*"]}}}),
+        (INVOKE, {**UNGUARDED, "Condition": {"StringNotLike": {GUARDED: OURS}}}),
         (INVOKE, {**UNGUARDED, "Action": "bedrock:*"}),
         ({**INVOKE, "Condition": {"ForAnyValue:StringEquals": {GUARDED: GUARDRAIL}}},),
         (INVOKE, UNGUARDED, MANTLE, deny(Action="bedrock-mantle:*")),

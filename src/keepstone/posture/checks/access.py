@@ -42,7 +42,7 @@ _ANY_MODEL = (
     "arn:aws:bedrock-mantle:nowhere-0::project/0any",
 )
 _BOUND = "bedrock:GuardrailIdentifier"
-_GUARDRAIL = re.compile(r"(?:arn:[\w*-]+:bedrock:[\w*-]+:\d{12}:guardrail/)?[\w-]{4,}(?::?[\w*]*)")
+_GUARDRAIL = re.compile(r"arn:[\w*-]+:bedrock:[\w*-]+:\d{12}:guardrail/[\w:*-]+|[\w-]{4,}(?::?[\w*]*)")
 _OTHER = ("stringnotequals", "stringnotequalsignorecase", "stringnotlike", "arnnotequals", "arnnotlike")
 _SUBSCRIBE = "aws-marketplace:Subscribe"
 
@@ -103,7 +103,7 @@ def _is_unguarded(statement: Statement, statements: Iterable[Statement]) -> bool
 
 
 def _asks(condition: Condition) -> bool:
-    """Say whether a condition holds only for calls with a guardrail that it names."""
+    """Say whether a condition holds only for calls with a guardrail that it names, or one of its account."""
     return condition.about() == _BOUND.lower() and compared(condition, _is_guardrail)
 
 
