@@ -13,7 +13,12 @@ from keepstone.deploy.deployer import deployer
 from keepstone.deploy.documents import Place
 from keepstone.policy.schema.deployment import S3State
 from keepstone.policy.schema.identities import Persona
+from keepstone.posture.documents import parsed
+from keepstone.posture.engine import judged
+from keepstone.posture.every import EVERY
+from keepstone.posture.verdict import Verdict
 from tests.unit.deploy.documents import policy
+from tests.unit.posture.sound import snapshot
 
 HERE = Place("production", "us-east-1", "123456789012")
 
@@ -83,6 +88,14 @@ def test_every_action_exists() -> None:
     }
     assert unknown == set()
     assert named >= OTHER_NAMES
+
+
+@pytest.mark.parametrize("who", Persona)
+@pytest.mark.parametrize("check", ["KS-IAM-001", "KS-IAM-002", "KS-IAM-003", "KS-IAM-004"])
+def test_our_own_checks_find_nothing_in_what_a_persona_may(who, check) -> None:
+    written = json.dumps(permissions.persona(HERE, policy(), who))
+    found = judged(snapshot("policy", {"policy": parsed(written)}), [EVERY[check]])
+    assert {each.verdict for each in found} <= {Verdict.PASS, Verdict.NOT_APPLICABLE}, found
 
 
 def test_nobody_may_do_everything() -> None:
