@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services.signals import hear
 from tests.services.terraform import Terraform
 from tests.simulators.aws.server import Aws
 
@@ -40,6 +41,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=hear,  # noqa: PLW1509 - no thread of the test starts processes
         )
 
     def deploy(self, *arguments: str) -> Run:

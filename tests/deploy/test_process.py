@@ -5,10 +5,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.services.black_hole import black_hole, nobody
+from tests.services.signals import hear
 
 from keepstone.core.errors import DeployError
 from keepstone.deploy import process, terraform
@@ -28,6 +32,11 @@ trap heard INT
 echo '{line}'
 echo started > '{folder}/started'
 while :; do sleep 0.05; done
+"""
+APPLY = """\
+import sys; from pathlib import Path; from keepstone.deploy.terraform import Terraform
+try: Terraform(Path(sys.argv[1]), print).apply('plan')
+except KeyboardInterrupt: sys.exit(130)
 """
 BEGUN = '{"type": "apply_start", "@message": "x: Creating...", "hook": {"action": "create"}}'
 
@@ -57,15 +66,21 @@ def heard(folder: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+@contextmanager
+def started(code: str, folder: Path, ignored: tuple[signal.Signals, ...] = ()) -> Iterator[subprocess.Popen]:
+    """A Python of its own that hears all signals but the ignored ones."""
+    command = [sys.executable, "-c", code, folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=partial(hear, *ignored)) as process:  # noqa: PLW1509 - no thread runs here
+        try:
+            yield process
+        finally:
+            process.kill()  # a test that fails waits for nobody
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_whatever_ends_us_terraform_ends_in_order(stand_in, number) -> None:
     folder = stand_in()
-    code = (
-        "import sys; from pathlib import Path; from keepstone.deploy.terraform import Terraform\n"
-        "try: Terraform(Path(sys.argv[1]), print).apply('plan')\n"
-        "except KeyboardInterrupt: sys.exit(130)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE) as us:
+    with started(APPLY, folder) as us:
         until((folder / "started").exists)
         us.send_signal(number)
         if number != signal.SIGKILL:
@@ -74,6 +89,19 @@ def test_whatever_ends_us_terraform_ends_in_order(stand_in, number) -> None:
         code = us.wait(10)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     until(lambda: "ended" in heard(folder))
+    assert heard(folder) == ["interrupted", "ended"]
+
+
+def test_in_the_background_of_a_script_terraform_still_hears_us(stand_in) -> None:
+    folder = stand_in()
+    with started(APPLY, folder, ignored=(signal.SIGINT, signal.SIGHUP)) as us:
+        until((folder / "started").exists)
+        us.send_signal(signal.SIGINT)
+        us.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert (us.poll(), heard(folder)) == (None, [])
+        us.send_signal(signal.SIGTERM)
+        assert us.wait(10) == 130
     assert heard(folder) == ["interrupted", "ended"]
 
 

@@ -104,16 +104,20 @@ def _let_end(process: "subprocess.Popen[bytes]", listener: Listener) -> None:
     process.wait()
 
 
-def _ending_with_us(parent: int) -> Callable[[], None] | None:
-    """Return what the new process does first: ask the kernel for an interrupt when we are gone."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def _ending_with_us(parent: int) -> Callable[[], None]:
+    """Return what the new process does first: hear interrupts, and ask the kernel for one when we are gone.
+
+    Who starts us in the background of a script has us ignore interrupts, and what we start ignores them, too;
+    but ours is the only interrupt that it ever gets.
+    """
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform.startswith("linux") else None
 
     def ask() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # we were gone before it was asked
-            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+            if os.getppid() != parent:  # we were gone before it was asked
+                os._exit(1)
 
     return ask
 
