@@ -104,6 +104,13 @@ data "aws_iam_policy_document" "access" {
     }
   }
 
+  # Asks no model, so it takes no guardrail.
+  statement {
+    sid       = "CountTokens"
+    actions   = ["bedrock:CountTokens"]
+    resources = local.models
+  }
+
   statement {
     sid       = "SeeModels"
     actions   = ["bedrock:GetFoundationModel", "bedrock:GetInferenceProfile"]
