@@ -74,6 +74,15 @@ class Databases(Extension):
             raise _combination(f"Cannot upgrade aurora-postgresql from {there} to {wanted}")
         raise NotOursError
 
+    @follows("DeleteDBCluster")
+    def deleted_cluster(self, asked: Asked) -> None:
+        """Automatic snapshots go with their cluster, unless they are to stay."""
+        if asked.get("DeleteAutomatedBackups", True):
+            kept: dict[str, Any] = rds_backends[ACCOUNT][self.region].cluster_snapshots  # type: ignore[assignment]
+            for name in list(kept):
+                if name.startswith(f"rds:{asked['DBClusterIdentifier'].lower()}-"):
+                    del kept[name]
+
     @follows("CreateDBInstance")
     def created_instance(self, asked: Asked) -> None:
         self._insights(self._instance(asked), asked)

@@ -322,6 +322,10 @@ def test_aurora_chooses_the_minor_version_and_goes_back_to_none(aws: Aws) -> Non
     assert made["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
     (told,) = rds.describe_db_instances()["DBInstances"]
     assert (told["PerformanceInsightsEnabled"], told["PerformanceInsightsRetentionPeriod"]) == (True, 7)
+    rds.delete_db_instance(DBInstanceIdentifier="i", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="last")
+    left = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert [each["DBClusterSnapshotIdentifier"] for each in left] == ["last"]
 
 
 def test_a_load_balancer_logs_where_it_may_and_listens_with_what_there_is(aws: Aws) -> None:
