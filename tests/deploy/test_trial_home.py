@@ -173,6 +173,10 @@ def test_life_of_the_home(tmp_path: Path) -> None:
         home.run("destroy", "-auto-approve", "-refresh=false")
         assert needed(aws.called - by_hand) <= home.rights()
         left = standing(aws) | housed(aws)
+        status, policy, _ = home.place.deploy("iam-policy", "deployer", "--with-home")
+        assert status == 0
+        assert ("ecs", "CreateService") in aws.called_by_terraform
+        assert sorted(needed(aws.called_by_terraform) - granted(json.loads(policy))) == []
         assert before == {}
         # AWS's model of EC2 spells the states of endpoints otherwise than EC2 does.
         assert {each for each in aws.untrue if "VpcEndpoint" not in each} == set()

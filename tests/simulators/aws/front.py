@@ -116,7 +116,7 @@ class Front:
         self.bugs: list[str] = []
         self.untrue: set[str] = set()
         self.after: dict[str, Callable[[], None]] = {}
-        self.called: set[tuple[str, str]] = set()
+        self.called_by_terraform: set[tuple[str, str]] = set()
         self._moto = moto
         self._extensions: dict[tuple[type[Extension], str], Extension] = {}
 
@@ -133,7 +133,8 @@ class Front:
         environ["wsgi.input"] = io.BytesIO(body)
         if call is None:
             return self._moto(environ, start)
-        self.called.add((call.service, call.operation.name))
+        if "Terraform" in environ.get("HTTP_USER_AGENT", ""):
+            self.called_by_terraform.add((call.service, call.operation.name))
         response = self._answered(call)
         sent = response(environ, start) if response is not None else self._by_moto(call, environ, start)
         self.after.pop(call.operation.name, _nothing)()

@@ -87,9 +87,9 @@ class Aws:
         return made, ids
 
     @property
-    def called(self) -> set[tuple[str, str]]:
-        """Service and operation of every request so far, S3 and STS excepted."""
-        return set(self._front.called)
+    def called_by_terraform(self) -> set[tuple[str, str]]:
+        """Service and operation of every request of Terraform's so far, S3 and STS excepted."""
+        return set(self._front.called_by_terraform)
 
     @property
     def untrue(self) -> set[str]:
