@@ -31,7 +31,8 @@ heard() {
 trap heard INT
 echo '{line}'
 echo started > '{folder}/started'
-while :; do sleep 0.05; done
+n=0
+while [ $n -lt 1000 ]; do sleep 0.05; n=$((n+1)); done
 """
 APPLY = """\
 import sys; from pathlib import Path; from keepstone.deploy.terraform import Terraform
