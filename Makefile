@@ -29,8 +29,8 @@ test: setup ## every test, with real clients
 test-faults: setup ## the long trials: killed workers, a cut network, ten thousand connections
 	$(BIN)/pytest -m faults
 
-test-deploy: setup ## the module for real: Terraform and the AWS provider against a test AWS (5 minutes)
-	$(BIN)/pytest tests/deploy -m deploy_trial -n 2 --dist loadfile
+test-deploy: setup ## the module for real: Terraform and the AWS provider against a test AWS (6 minutes)
+	$(BIN)/pytest tests/deploy -m deploy_trial -n 4 --dist loadfile
 
 unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
 	KEEPSTONE_QUICK=1 $(BIN)/pytest tests/unit -n auto -q -m "not slow"

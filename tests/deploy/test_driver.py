@@ -98,12 +98,15 @@ def test_the_way_of_a_deployment(tmp_path) -> None:
         assert "USD a month" in planned
 
         # Interrupted, and killed outright: Terraform ends in order, and the next apply goes on.
-        status, _, said = ended_at(place, "Still creating", signal.SIGINT)
+        status, _, said = ended_at(place, "lifecycle_configuration.logs: Still creating", signal.SIGINT)
         assert (status, "Terraform is told to end" in said, "error: interrupted" in said) == (130, True, True)
         made = noted(place)
         assert "aws_kms_key.this" in made
         assert place.deploy("plan")[0] == 0
-        assert ended_at(place, "Still creating", signal.SIGKILL)[0] == -signal.SIGKILL
+        assert (
+            ended_at(place, "lifecycle_configuration.logs: Still creating", signal.SIGKILL)[0]
+            == -signal.SIGKILL
+        )
         until_unlocked(place)
         assert noted(place) >= made
 
