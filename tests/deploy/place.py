@@ -10,8 +10,6 @@ from tests.services.signals import hear
 from tests.services.terraform import Terraform
 from tests.simulators.aws.server import Aws
 
-HEARING = ("env", "--default-signal=INT")
-"""As at a terminal: what a shell starts with `&`, as CI does with these tests, ignores interrupts."""
 Run = tuple[int, str, str]
 """Exit code, stdout, stderr."""
 
@@ -37,7 +35,7 @@ class Place:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command, and go on."""
         return subprocess.Popen(
-            [*HEARING, Path(sys.executable).parent / "keepstone", "deploy", *arguments],
+            [Path(sys.executable).parent / "keepstone", "deploy", *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
