@@ -227,3 +227,12 @@ def test_a_filter_of_images_is_none_of_texts(tmp_path, modalities, unknown, verd
         {"content_policy_config": [{"filters_config": [unknown]}]},
     )
     assert verdicts(tmp_path, "KS-GRD-001", guardrail) == {verdict}
+
+
+def test_rules_that_nobody_knows_yet_are_not_none(tmp_path):
+    group = change("aws_security_group.g", {"name": "g"}, {"id": True, "ingress": True})
+    told = {"resources": [written("aws_security_group.g", ingress=("local.rules",))]}
+    untold = {"resources": [written("aws_security_group.g", name="g")]}
+    for check in ("KS-NET-001", "KS-NET-002", "KS-NET-003", "KS-NET-004"):
+        assert verdicts(tmp_path, check, group, root=told) == {Verdict.NOT_EVALUATED}
+        assert verdicts(tmp_path, check, group, root=untold) == {Verdict.NOT_APPLICABLE}

@@ -40,7 +40,10 @@ def _service(name: Value) -> Value:
 def _group(raw: Raw, world: World) -> Iterator[Resource]:
     yield Resource(Kind.SECURITY_GROUP, raw.address, {}, raw.names())
     inline = given(raw.values, "ingress")
-    for number, block in enumerate(inline if isinstance(inline, tuple) else ()):
+    blocks = (
+        (inline,) if isinstance(inline, Unknown) else inline or ()
+    )  # rules that nobody knows are some rules
+    for number, block in enumerate(blocks):
         yield Resource(
             Kind.INGRESS,
             f"{raw.address}.ingress[{number}]",
