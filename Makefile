@@ -29,7 +29,7 @@ test: setup ## every test, with real clients
 test-faults: setup ## the long trials: killed workers, a cut network, ten thousand connections
 	$(BIN)/pytest -m faults
 
-test-deploy: setup ## the module for real: Terraform and the AWS provider against a test AWS (6 minutes)
+test-deploy: setup ## the module for real: Terraform and the AWS provider against a test AWS (7 minutes)
 	$(BIN)/pytest tests/deploy -m deploy_trial -n 4 --dist loadfile
 
 unit: setup ## the fast suite: a few examples of each law, nothing that starts processes
