@@ -2,13 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepstone.cli.deploy_options import dir_option, loaded, prepared
+from keepstone.cli.deploy_options import accepting, dir_option, how_many, loaded, prepared
 from keepstone.cli.deploy_record import APPLY, DESTROY, on_record
 from keepstone.cli.on_record import bounded_text, by_option
 from keepstone.cli.output import emit, format_option, talk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keepstone.deploy.terraform import Terraform
 
 
 @click.command(
@@ -32,6 +38,8 @@ def apply(
     which the next plan and apply go on.
     """
     from keepstone.core.errors import UsageError
+    from keepstone.deploy.changes import read_plan
+    from keepstone.deploy.network import require_ids_of_aws
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import PLAN, Workspace
 
@@ -40,12 +48,15 @@ def apply(
     workspace = Workspace(folder)
     workspace.require()
     with workspace.held():
-        workspace.require_plan(loaded().hash)
-        terraform = Terraform(folder, talk, workspace.region)
-        workspace.note_plan(terraform.show(PLAN))  # what is judged is read from what will be carried out
+        policy = loaded()
+        workspace.require_plan(policy.hash)
+        require_ids_of_aws(policy.document.deployment)
+        terraform = Terraform(folder, talk, workspace.region, workspace.account)
+        shown = terraform.show(PLAN)
+        workspace.note_plan(shown)  # what is judged is read from what will be carried out
         _require_checks(folder, accepted)
         told = {"accepted": ", ".join(accepted), "reason": reason or "", "by": by}
-        plan = {"plan": f"sha256:{workspace.require()['plan']}"}
+        plan = {"plan": f"sha256:{workspace.require()['plan']}", **_whose(read_plan(shown))}
         with on_record(APPLY, workspace, plan | told):
             for each in terraform.apply(PLAN):
                 talk(f"{each.severity}: {each.summary}: {' '.join(each.detail.split())}")
@@ -53,6 +64,14 @@ def apply(
         workspace.drop_plan()
         outputs = terraform.outputs().get("bedrock_solution", {})
     emit({name: outputs.get(name) for name in _TOLD} if output_format == "table" else outputs, output_format)
+
+
+def _whose(document: "Mapping[str, Any]") -> dict[str, str]:
+    """Return the account, and as whom it was planned, for the record; nothing where that is not known."""
+    from keepstone.deploy.account import caller_of
+
+    caller = caller_of(document)
+    return {"account": caller.account, "planned_as": caller.arn} if caller is not None else {}
 
 
 def _require_checks(folder: Path, accepted: tuple[str, ...]) -> None:
@@ -64,10 +83,9 @@ def _require_checks(folder: Path, accepted: tuple[str, ...]) -> None:
     for row in failed:
         talk(f"{row.check} fails at `{row.resource or 'the whole'}`: {row.reason}. {row.fix}")
     if failed:
-        ids = " ".join(f"--accept {check}" for check in sorted({row.check for row in failed}))
         raise UsageError(
-            f"the plan fails {len(failed)} checks of high severity",
-            hint=f"mend the input, or `{ids} --reason ...`, which goes on record",
+            f"the plan fails {how_many(failed)} of high severity",
+            hint=f"mend the input, or `{accepting(failed)}`, which goes on record",
         )
 
 
@@ -79,6 +97,11 @@ _TOLD = (
     "bedrock_access_role_arn",
     "logs_bucket_id",
 )
+
+
+def _where(terraform: "Terraform") -> dict[str, str]:
+    """Return the account that the state is of; who was there last says nothing of who destroys."""
+    return {name: value for name, value in _whose(terraform.state()).items() if name == "account"}
 
 
 @click.command(epilog="Example: keepstone deploy destroy --yes-destroy production")
@@ -100,7 +123,7 @@ def destroy(*, folder: Path, named: str, by: str) -> None:
         raise UsageError("destroying takes the environment's name", hint=hint)
     with (
         prepared(folder) as (workspace, terraform),
-        on_record(DESTROY, workspace, {"environment": place.environment, "by": by}),
+        on_record(DESTROY, workspace, {"environment": place.environment, "by": by} | _where(terraform)),
     ):
         terraform.destroy()
     talk("destroyed; the key can be rescued until its window is over")

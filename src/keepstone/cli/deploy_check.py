@@ -1,6 +1,7 @@
 """`keepstone deploy check`: what a Terraform plan or state says about itself, judged check by check."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,30 @@ def check(ctx: click.Context, document: Path, everything: bool, output_format: s
     sensitive. Exit status: 0 when nothing of high severity fails, 1 when something does, 2 for a file that is
     neither plan nor state, 3 when nothing in it could be judged.
     """
-    from datetime import UTC, datetime
-
     from keepstone.deploy.verdicts import report_of
 
     report = report_of(document, datetime.now(UTC))
     if output_format == "json":
         emit(report, "json")
     else:
+        if report.provenance.source == "state":
+            _tell_age(document)
         shown = [row for row in report.findings if everything or row.verdict.value in _SHOWN]
         emit(shown, columns=_COLUMNS, fit=("reason", "resource"))
         _tell(report)
     ctx.exit(_status(report))
+
+
+def _tell_age(document: Path) -> None:
+    """Say how old a state may be: it has no time of its own, so its file's stands for it."""
+    when = ""
+    if document.is_file():
+        noted = datetime.fromtimestamp(document.stat().st_mtime, UTC)
+        when = f", before {noted:%Y-%m-%d %H:%M:%S} UTC when the file was written"
+    talk(
+        f"this is a state, so what Terraform last wrote is judged{when}; what was changed in AWS since is "
+        "not in it: `terraform apply -refresh-only` first, or `keepstone deploy drift`"
+    )
 
 
 def _status(report: "Report") -> int:

@@ -1,6 +1,6 @@
 """What the commands of `keepstone deploy` share: the folder, the policy, Terraform made ready."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import Workspace
     from keepstone.policy.load import LoadedPolicy
+    from keepstone.posture.report import Row
 
 dir_option = click.option(
     "--dir",
@@ -44,9 +45,20 @@ def prepared(folder: Path) -> "Iterator[tuple[Workspace, Terraform]]":
     workspace.require()
     with workspace.held():
         written(workspace)
-        terraform = Terraform(folder, talk, workspace.region)
+        terraform = Terraform(folder, talk, workspace.region, workspace.account)
         terraform.init()
         yield workspace, terraform
+
+
+def how_many(failed: "Sequence[Row]") -> str:
+    """Return how many checks fail, as people say it."""
+    return "1 check" if len(failed) == 1 else f"{len(failed)} checks"
+
+
+def accepting(failed: "Sequence[Row]") -> str:
+    """Return the options by which `apply` accepts that these checks fail."""
+    ids = " ".join(f"--accept {check}" for check in sorted({row.check for row in failed}))
+    return f"{ids} --reason ..."
 
 
 def written(workspace: "Workspace") -> "tuple[Input, ...]":

@@ -8,6 +8,9 @@ import click
 from keepstone.cli.deploy_options import dir_option, loaded
 from keepstone.cli.output import emit, format_option, talk
 
+_READABLE = 0o644
+"""The gateway may run as somebody else, and nothing in an overlay is secret."""
+
 
 @click.command(epilog="Example: keepstone deploy outputs --format json | jq -r .bedrock_guardrail_id")
 @dir_option
@@ -24,31 +27,51 @@ def outputs(*, folder: Path, output_format: str) -> None:
 @click.command(
     epilog="""\b
 Example:
-  keepstone deploy overlay > keepstone.deployed.yaml && keepstone up --env deployed"""
+  keepstone deploy overlay --out keepstone.deployed.yaml && keepstone up --env deployed"""
 )
 @dir_option
-def overlay(*, folder: Path) -> None:
-    """Print an overlay on the policy by which the gateway uses what is deployed.
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, whole or not at all; without it the overlay is printed.",
+)
+def overlay(*, folder: Path, out: Path | None) -> None:
+    """Make an overlay on the policy by which the gateway uses what is deployed.
 
     For each Bedrock upstream in the deployment's region: the endpoints, the guardrail, and the access role
     where `trusted_principals` says who may assume it.
     """
+    from keepstone.deploy.disk import replace, told
     from keepstone.deploy.overlay import overlay as overlay_of
 
-    click.echo(overlay_of(loaded().document, _deployed(folder)), nl=False)
+    text = overlay_of(loaded().document, _deployed(folder))
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    with told(out, "written", so="what is deployed is as it was"):
+        replace(out, text, mode=_READABLE)
+    talk(f"written to `{out}`")
 
 
 def _deployed(folder: Path) -> dict[str, Any]:
     from keepstone.core.errors import UsageError
+    from keepstone.deploy.account import has_resources
     from keepstone.deploy.terraform import Terraform
     from keepstone.deploy.workspace import Workspace
 
     workspace = Workspace(folder)
     workspace.require()
-    found = Terraform(folder, talk, workspace.region).outputs().get("bedrock_solution")
-    if found is None:
-        raise UsageError("nothing is deployed from this folder", hint="`keepstone deploy apply` builds it")
-    return dict(found)
+    terraform = Terraform(folder, talk, workspace.region, workspace.account)
+    found = terraform.outputs().get("bedrock_solution")
+    if found is not None:
+        return dict(found)
+    if has_resources(terraform.state()):
+        raise UsageError(
+            "something is deployed from this folder, but the apply did not finish: outputs come with the "
+            "last resource",
+            hint="`keepstone deploy plan` and `apply` go on from what there is",
+        )
+    raise UsageError("nothing is deployed from this folder", hint="`keepstone deploy apply` builds it")
 
 
 @click.command(epilog="Example: keepstone deploy variables alarm")

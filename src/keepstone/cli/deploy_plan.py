@@ -1,19 +1,24 @@
 """`keepstone deploy plan` and `drift`: what would change, and what somebody has changed since."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepstone.cli.deploy_options import dir_option, prepared
-from keepstone.cli.output import emit, format_option, talk
+from keepstone.cli.deploy_options import accepting, dir_option, how_many, prepared
+from keepstone.cli.output import emit, format_option, safe, talk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepstone.deploy.account import Caller
     from keepstone.deploy.changes import Change, Summary
     from keepstone.deploy.costs import Estimate
     from keepstone.deploy.terraform import Terraform
-    from keepstone.posture.report import Report
+    from keepstone.deploy.workspace import Workspace
+    from keepstone.posture.report import Report, Row
 
 _FINDINGS = 1
 
@@ -24,25 +29,33 @@ _FINDINGS = 1
 def plan(*, folder: Path, output_format: str) -> None:
     """Plan what the policy asks for: what is created, changed and destroyed, and what it costs to have.
 
-    The plan is kept in the folder: `apply` carries out that one and no other.
+    The plan is kept in the folder: `apply` carries out that one and no other. Exit status: 0 whatever the
+    checks say of it; `apply` refuses what fails one of high severity, `keepstone deploy check` exits with 1.
     """
+    from keepstone.deploy.account import caller_of
     from keepstone.deploy.changes import read_plan, summarise
-    from keepstone.deploy.verdicts import report_of
+    from keepstone.deploy.verdicts import refusing, report_of
     from keepstone.deploy.workspace import PLAN, PLAN_JSON
 
     with prepared(folder) as (workspace, terraform):
         shown = _shown(terraform, PLAN)
         workspace.note_plan(shown)
-        summary = summarise(read_plan(shown))
+        document = read_plan(shown)
+        summary, place = summarise(document), _place(workspace, caller_of(document))
         report = report_of(folder / PLAN_JSON, datetime.now(UTC))
     if output_format == "json":
-        emit(_document(summary) | {"checks": {"counts": report.counts, "failures": report.failures}}, "json")
+        checks = {"checks": {"counts": report.counts, "failures": report.failures}}
+        emit(place | _document(summary) | checks, "json")
         return
+    _tell_place(place)
     _tell(summary)
     click.echo()
-    _tell_checks(report)
+    _tell_checks(report, folder / PLAN_JSON)
+    if not workspace.account and place["account"]:
+        pin = f'account: "{place["account"]}"'
+        talk(f"note: no account is named in the policy; `{pin}` under `deployment` refuses every other one")
     if summary.changes:
-        talk("next: `keepstone deploy apply`")
+        _tell_next(refusing(report, ()))
 
 
 @click.command(epilog="Example: keepstone deploy drift || notify-the-platform-team")
@@ -79,9 +92,33 @@ def _shown(terraform: "Terraform", plan: str) -> bytes:
     return terraform.show(plan)
 
 
+def _place(workspace: "Workspace", caller: "Caller | None") -> dict[str, str | None]:
+    """Return where and as whom it was planned; an account that the plan does not tell is none."""
+    return {
+        "account": caller.account if caller else None,
+        "region": workspace.region,
+        "caller": caller.arn if caller else None,
+    }
+
+
+def _tell_place(place: dict[str, str | None]) -> None:
+    if place["account"]:
+        click.echo(f"account {place['account']}, region {place['region']}, as {safe(place['caller'])}")
+        click.echo()
+
+
+def _tell_next(failed: "Sequence[Row]") -> None:
+    """Say what comes next: `apply`, or why it will refuse."""
+    if failed:
+        talk(f"next: mend what fails; `keepstone deploy apply` refuses {how_many(failed)} of high severity")
+        talk(f"or accept it: `keepstone deploy apply {accepting(failed)}`, which goes on record")
+    else:
+        talk("next: `keepstone deploy apply`")
+
+
 def _tell(summary: "Summary") -> None:
     if not summary.changes:
-        click.echo("nothing to do: what is deployed is what the policy asks for")
+        click.echo("nothing changes: what is deployed is what the policy asks for")
     else:
         emit([_row(each) for each in summary.changes], fit=("resource", "attributes"))
         click.echo()
@@ -107,7 +144,7 @@ def _tell_cost(cost: "Estimate") -> None:
         click.echo(f"not in it: {each.count} `{each.type}` ({each.why})")
 
 
-def _tell_checks(report: "Report") -> None:
+def _tell_checks(report: "Report", document: Path) -> None:
     """Say how the checks judge what is planned: what fails, worst first, and how much was judged."""
     failed = [row for row in report.findings if row.verdict.value == "FAIL"]
     emit(
@@ -118,7 +155,7 @@ def _tell_checks(report: "Report") -> None:
         fit=("resource", "reason"),
     )
     counts = ", ".join(f"{count} {name}" for name, count in report.counts.items() if count)
-    click.echo(f"checks: {counts}; `keepstone deploy check` shows each")
+    click.echo(f"checks: {counts}; `keepstone deploy check {shlex.quote(str(document))}` names them")
 
 
 def _concerned(folder: Path, plan: dict[str, Any], summary: "Summary") -> list[dict[str, object]]:

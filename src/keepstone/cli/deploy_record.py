@@ -20,6 +20,8 @@ class Events:
     failed: str
 
 
+_WHOSE = frozenset({"plan", "environment", "by", "account", "planned_as"})
+"""What stands at the end as at the beginning."""
 APPLY = Events("deploy.apply_begun", "deploy.applied", "deploy.apply_failed")
 DESTROY = Events("deploy.destroy_begun", "deploy.destroyed", "deploy.destroy_failed")
 
@@ -31,7 +33,7 @@ def on_record(events: Events, workspace: "Workspace", detail: dict[str, str]) ->
 
     policy = {"policy": workspace.require()["policy"]}
     _record(events.begun, policy | detail)
-    by = policy | {name: value for name, value in detail.items() if name in {"plan", "environment", "by"}}
+    by = policy | {name: value for name, value in detail.items() if name in _WHOSE}
     try:
         yield
     except BaseException as error:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NO_WRAP = 100_000
-_PIPE_WIDTH = 120
 _LEAST_WIDTH = 8
 _GAP = 3  # what the table puts between two columns
 
@@ -45,7 +44,7 @@ def emit(
     `result` is a sequence of rows (maps or dataclasses), or one such object. JSON prints it whole; a table
     prints `columns`, by default all fields of the first row, with `_` as a space in the heading. Of one
     object it prints a line for each field, however deep. Cells of the columns `fit` are shortened until a row
-    fits the terminal, or 120 characters.
+    fits the terminal; what reads a pipe or a file gets all of them.
     """
     plain = _plain(result)
     if output_format == "json":
@@ -54,7 +53,7 @@ def emit(
     if isinstance(plain, Mapping):
         plain = list(_fields(plain))
         columns = ()
-    if plain and fit:
+    if plain and fit and sys.stdout.isatty():
         plain = _fitted(plain, columns or tuple(plain[0]), fit)
     if plain:
         _table(plain, columns or tuple(plain[0]))
@@ -132,8 +131,7 @@ def _fitted(
     """Return the cells as text, those of the widest columns of `fit` cut so that a line is not too long."""
     cells = [{name: _cell(row.get(name, "")) for name in columns} for row in rows]
     widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
-    terminal = sys.stdout.isatty()
-    room = (get_terminal_size().columns if terminal else _PIPE_WIDTH) - _GAP * (len(columns) - 1)
+    room = get_terminal_size().columns - _GAP * (len(columns) - 1)
     while sum(widths.values()) > room:
         widest = max(fit, key=lambda name: widths[name])
         if widths[widest] <= _LEAST_WIDTH:

@@ -110,10 +110,11 @@ def write(path: Path, text: str) -> None:
         os.fsync(out.fileno())
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file whole or not at all."""
     with aside(path.parent) as fresh:
         write(fresh / path.name, text)
+        (fresh / path.name).chmod(mode)
         (fresh / path.name).replace(path)
 
 

@@ -3,7 +3,6 @@
 The module says the same at every plan (`notices.tf`); here it takes no provider and no account.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,12 +13,11 @@ from keepstone.catalog.places import partition_of
 from keepstone.catalog.terraform_module import terraform_module
 from keepstone.deploy.inputs import RETENTION_DAYS
 from keepstone.deploy.models import Models
+from keepstone.deploy.network import is_subnet, is_vpc
 from keepstone.deploy.partition import WITHOUT
 
 _RANGES = ("management_allowed_cidrs", "runtime_allowed_cidrs")
 _WIDEST = 16
-_SUBNET = re.compile(r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")
-_VPC = re.compile(r"^vpc-([0-9a-f]{8}|[0-9a-f]{17})$")
 _LEGACY = frozenset(
     {
         "anthropic.claude-3-5-sonnet-20240620-v1:0",
@@ -141,11 +139,11 @@ def _ids(values: Values) -> Iterator[Notice]:
         if subnet.startswith("snet-"):
             why = "`snet-` is how Azure names subnets; AWS names them `subnet-…`"
             yield Notice(Weight.WARNING, "subnet_ids", f"`{subnet}`", "it is passed on as it is", why)
-        elif not _SUBNET.match(subnet):
+        elif not is_subnet(subnet):
             why = "AWS ids have 8 or 17 hexadecimal digits"
             yield Notice(Weight.WARNING, "subnet_ids", f"`{subnet}`", "it is passed on as it is", why)
     vpc = values.get("vpc_id", "")
-    if vpc and not _VPC.match(vpc):
+    if vpc and not is_vpc(vpc):
         why = "AWS ids have 8 or 17 hexadecimal digits"
         yield Notice(Weight.WARNING, "vpc_id", f"`{vpc}`", "it is passed on as it is", why)
     if len(values.get("subnet_ids", ())) == 1:

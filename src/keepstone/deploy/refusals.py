@@ -1,5 +1,7 @@
 """What Terraform refuses, in our words: which resource, why, and what to do about it."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,10 @@ _PLAN = "`keepstone deploy plan` makes a new one, and shows what it does"
 _STATE = "the state is damaged, or of a newer Terraform; its backup or the bucket's older version is whole"
 _MOVED = "`terraform init -migrate-state` in the folder takes the state along to where the policy has it now"
 _ROOM = "make room on the disk; `errored.tfstate` in the folder, if there is one, holds what was made"
+_PROFILE = "choose the right profile (`AWS_PROFILE`), or mend the policy; nothing was changed"
+_STRANGER = re.compile(r"aws account id not allowed: ?([0-9]{12})")
+_THERE = ("alreadyexists", "already exists", "alreadyowned", ".duplicate", "api error conflictexception")
+"""How AWS's services say that a name is taken."""
 _USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
 
 
@@ -28,6 +34,15 @@ class Diagnostic:
     summary: str
     detail: str
     about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was asked of Terraform: its command, in which folder, for which account if one is named."""
+
+    command: str
+    folder: str
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +83,42 @@ _SIGNS = (
 )
 
 
-def refused(command: str, errors: Sequence[Diagnostic]) -> DeployError:
+def refused(attempt: Attempt, errors: Sequence[Diagnostic]) -> DeployError:
     """Return our error for what Terraform found: the first thing in full, how many more, and what to do."""
+    whole = " ".join(f"{each.summary} {each.detail}" for each in errors).lower()
+    strange = _STRANGER.search(whole)
+    if strange is not None:
+        wanted = f"`{attempt.account}`" if attempt.account else "another one"
+        text = f"the credentials are of account `{strange[1]}`, the policy deploys to {wanted}"
+        return DeployError(text, hint=_PROFILE, code="deploy.account")
     worst = errors[0]
     about = f" ({worst.about})" if worst.about else ""
     more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
     detail = " ".join(worst.detail.split())
     text = f"{worst.summary}{about}: {detail}" if detail else f"{worst.summary}{about}"
-    whole = " ".join(f"{each.summary} {each.detail}" for each in errors).lower()
-    sign = next((each for each in _SIGNS if each.words in whole), _Sign("", "deploy.terraform", _USUAL))
-    message = f"terraform {command}: {text[:_MOST].rstrip('.')}{more}"
+    sign = next((each for each in _SIGNS if each.words in whole), None) or _unsigned(attempt, errors)
+    message = f"terraform {attempt.command}: {text[:_MOST].rstrip('.')}{more}"
     return DeployError(message, hint=sign.hint, code=sign.code)
+
+
+def _unsigned(attempt: Attempt, errors: Sequence[Diagnostic]) -> _Sign:
+    """Return what to do where nothing else is known: of what is there already, that it can be taken in."""
+    there = [each.about for each in errors if each.about and _is_there(each)]
+    if not there or attempt.command != "apply":
+        return _Sign("", "deploy.terraform", _USUAL)
+    imported = f"terraform -chdir={shlex.quote(attempt.folder)} import '{there[0]}' ID"
+    more = "".join(f", the same for `{each}`" for each in there[1:])
+    hint = (
+        f"AWS has it, the state has not: if an apply of yours made it, `{imported}` takes it in{more} "
+        "(the provider's page of its type says what ID is), and `keepstone deploy plan` and `apply` go on; "
+        "if it is somebody else's, choose another name"
+    )
+    return _Sign("", "deploy.exists", hint)
+
+
+def _is_there(error: Diagnostic) -> bool:
+    said = f"{error.summary} {error.detail}".lower()
+    return any(words in said for words in _THERE)
 
 
 def read_text(text: str) -> Diagnostic:

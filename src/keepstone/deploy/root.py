@@ -29,10 +29,20 @@ def main_text(place: Deployment, inputs: tuple[Input, ...]) -> str:
     arguments = "\n".join(f"  {name.ljust(width)} = var.{name}" for name in names)
     declared = "\n".join(f'variable "{name}" {{\n  type = any\n}}\n' for name in names)
     return (
-        f'{HEAD}provider "aws" {{\n  region = "{place.region}"\n}}\n\n'
+        f"{HEAD}{_provider(place)}\n\n"
         f'module "bedrock_solution" {{\n  {"source".ljust(width)} = "./module"\n\n{arguments}\n}}\n\n'
         f'output "bedrock_solution" {{\n  value = module.bedrock_solution\n}}\n\n{declared}'
     )
+
+
+def _provider(place: Deployment) -> str:
+    """Return the provider's block, which refuses every account but the one that the policy names."""
+    rows = {"region": _quoted(place.region)}
+    if place.account is not None:
+        rows["allowed_account_ids"] = f"[{_quoted(place.account)}]"
+    width = max(map(len, rows))
+    inner = "".join(f"  {name.ljust(width)} = {value}\n" for name, value in rows.items())
+    return f'provider "aws" {{\n{inner}}}'
 
 
 def backend_text(place: Deployment) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from keepstone.core.errors import DeployError
 from keepstone.deploy.process import Ended, Listener, run
 from keepstone.deploy.reach import unreachable
-from keepstone.deploy.refusals import Diagnostic, read_text, refused
+from keepstone.deploy.refusals import Attempt, Diagnostic, read_text, refused
 
 _INSTALL = "install Terraform 1.5 or newer, or name it in KEEPSTONE_TERRAFORM"
 _OUR_KEYS = "ks_"
@@ -30,10 +30,11 @@ Told = Callable[[str], None]
 class Terraform:
     """Runs the `terraform` of this machine; `told` hears its progress, or why there is none, line by line."""
 
-    def __init__(self, folder: Path, told: Told, region: str = "") -> None:
+    def __init__(self, folder: Path, told: Told, region: str = "", account: str = "") -> None:
         self._folder = folder
         self._told = told
         self._region = region
+        self._account = account
         self._binary = _binary()
 
     def init(self) -> None:
@@ -58,6 +59,10 @@ class Terraform:
         """Return a plan as JSON."""
         return self._plain("show", "-json", "-no-color", plan).out
 
+    def state(self) -> dict[str, Any]:
+        """Return what Terraform last wrote of what is there."""
+        return dict(json.loads(self._plain("show", "-json", "-no-color").out))
+
     def outputs(self) -> dict[str, Any]:
         """Return the outputs of what is deployed."""
         found = json.loads(self._plain("output", "-json", "-no-color").out)
@@ -67,7 +72,8 @@ class Terraform:
         """Run what says nothing for machines on its way, and raise `DeployError` when it fails."""
         ended = self._run([command, *arguments], Listener(_unheard, self._wonder, self._wait))
         if ended.code:
-            raise refused(command, [read_text(ended.err or ended.out.decode(errors="replace"))])
+            error = read_text(ended.err or ended.out.decode(errors="replace"))
+            raise refused(self._attempt(command), [error])
         return ended
 
     def _watched(self, command: str, *arguments: str) -> list[Diagnostic]:
@@ -90,8 +96,12 @@ class Terraform:
         ended = self._run([command, "-json", *arguments], Listener(line, silence, self._wait))
         errors = [each for each in found if each.severity == "error"]
         if ended.code:
-            raise refused(command, errors or [read_text(ended.err or f"it ended with {ended.code}")])
+            errors = errors or [read_text(ended.err or f"it ended with {ended.code}")]
+            raise refused(self._attempt(command), errors)
         return found
+
+    def _attempt(self, command: str) -> Attempt:
+        return Attempt(command, str(self._folder), self._account)
 
     def _run(self, arguments: list[str], listener: Listener) -> Ended:
         return run([self._binary, *arguments], self._folder, _environment(), listener)

@@ -61,7 +61,9 @@ class Workspace:
         }
         with told(self.folder, "written"):
             noted = self.require() if self._is_marked() else {}
-            texts[MARK] = _mark(noted | {"policy": policy_hash, "region": place.region})
+            texts[MARK] = _mark(
+                noted | {"policy": policy_hash, "region": place.region, "account": place.account or ""}
+            )
             if not (self.folder / _IGNORE).exists():
                 texts[_IGNORE] = root.ignore_text()
             with aside(self.folder) as fresh:
@@ -75,6 +77,11 @@ class Workspace:
     def region(self) -> str:
         """Return where the deployment is; empty for a folder that an earlier version wrote."""
         return str(self.require().get("region", ""))
+
+    @property
+    def account(self) -> str:
+        """Return the account that the policy names; empty where it names none."""
+        return str(self.require().get("account", ""))
 
     def require(self) -> dict[str, Any]:
         """Return what `init` noted; raise `DeployError` when this is no deployment's folder."""

@@ -40,6 +40,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             "days, hours with two digits each, and an IANA time zone",
             "Mon-Fri 08:00-18:00 Europe/Berlin",
         ),
+        r"^[0-9]{12}$": Form("text", "12 digits", "123456789012"),
         r"^[a-z][a-z0-9-]{0,19}$": Form(
             "environment", "up to 20 lower-case letters, digits and `-`, a letter first", "production"
         ),

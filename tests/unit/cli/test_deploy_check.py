@@ -1,6 +1,7 @@
 """`keepstone deploy check` as it is used."""
 
 import json
+import os
 
 import pytest
 
@@ -56,6 +57,18 @@ def test_machines_get_everything(tmp_path, capsys):
     assert first["check"] == "KS-KEY-005"
     assert first["evidence"] == [{"path": "aws_kms_key.k: enabled", "seen": "false"}]
     assert {each["verdict"] for each in found["findings"]} == {"FAIL", "PASS", "NOT_APPLICABLE"}
+
+
+def test_a_state_is_what_terraform_last_wrote(tmp_path, capsys):
+    found = state(resource("aws_kms_key.k", {"enable_key_rotation": True, "policy": None}))
+    path = saved(tmp_path, found)
+    os.utime(path, (0, 1_700_000_000))
+    main(["deploy", "check", str(path)])
+    first = capsys.readouterr().err.splitlines()[0]
+    assert "what Terraform last wrote is judged, before 2023-11-14 22:13:20 UTC" in first
+    assert "refresh-only" in first
+    main(["deploy", "check", str(saved(tmp_path, plan(SOUND)))])
+    assert "last wrote" not in capsys.readouterr().err
 
 
 def test_what_could_not_be_told_is_said(tmp_path, capsys):

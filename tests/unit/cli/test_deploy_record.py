@@ -11,7 +11,8 @@ from keepstone.deploy.workspace import Workspace
 from keepstone.ledger.whole import WholeReader
 from tests.unit.deploy.documents import policy
 
-BY = {"plan": "sha256:2", "by": "ann", "accepted": "KS-NET-001", "reason": "an office"}
+WHOSE = {"account": "123456789012", "planned_as": "arn:aws:iam::123456789012:user/ann"}
+BY = {"plan": "sha256:2", "by": "ann", "accepted": "KS-NET-001", "reason": "an office", **WHOSE}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def events(workspace):
 def test_a_beginning_and_an_end(workspace) -> None:
     with on_record(APPLY, workspace, BY):
         assert events(workspace) == [("deploy.apply_begun", {"policy": "sha256:1", **BY})]
-    by = {"policy": "sha256:1", "plan": "sha256:2", "by": "ann"}
+    by = {"policy": "sha256:1", "plan": "sha256:2", "by": "ann", **WHOSE}
     assert events(workspace)[1:] == [("deploy.applied", by)]
 
 

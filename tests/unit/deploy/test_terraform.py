@@ -13,7 +13,7 @@ from keepstone.deploy.terraform import Terraform
 def said(tmp_path, monkeypatch):
     """Let a script stand for Terraform: it prints these lines and ends with this code."""
 
-    def stand_in(lines, code=0):
+    def stand_in(lines, code=0, account=""):
         text = "".join(f"{json.dumps(each) if isinstance(each, dict) else each}\n" for each in lines)
         (tmp_path / "lines").write_text(text)
         script = tmp_path / "terraform"
@@ -21,7 +21,7 @@ def said(tmp_path, monkeypatch):
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("KEEPSTONE_TERRAFORM", str(script))
         told = []
-        return Terraform(tmp_path, told.append), told
+        return Terraform(tmp_path, told.append, account=account), told
 
     return stand_in
 
@@ -78,6 +78,49 @@ def test_an_error_has_a_hint(said, summary, detail, hint) -> None:
     assert summary in caught.value.message
     assert "aws_kms_key.this" in caught.value.message
     assert hint in caught.value.hint
+
+
+STRANGE = "AWS account ID not allowed: 123456789012"
+
+
+def test_another_account_is_told_in_our_words(said) -> None:
+    terraform, _ = said([diagnostic("error", STRANGE)], 1, "999999999999")
+    with pytest.raises(DeployError) as caught:
+        terraform.plan("out")
+    text = "the credentials are of account `123456789012`, the policy deploys to `999999999999`"
+    assert (caught.value.message, caught.value.code) == (text, "deploy.account")
+
+
+ROLE = "module.bedrock_solution.aws_iam_role.access"
+LOG = 'module.bedrock_solution.aws_cloudwatch_log_group.this["a"]'
+TAKEN = [
+    ("creating IAM Role (a): api error EntityAlreadyExists: it is there", ROLE),
+    ("creating Log Group (b): ResourceAlreadyExistsException: it is there", LOG),
+]
+
+
+@pytest.mark.parametrize(
+    ("errors", "hinted"),
+    [
+        (TAKEN[:1], f" import '{ROLE}' ID`"),
+        (TAKEN, f" import '{ROLE}' ID` takes it in, the same for `{LOG}`"),
+        ([("something else", "aws_kms_key.this"), TAKEN[1]], f" import '{LOG}' ID`"),
+        ([("creating Guardrail: api error ConflictException: a name", ROLE)], f" import '{ROLE}' ID`"),
+    ],
+)
+def test_what_is_there_and_not_in_the_state_can_be_taken_in(said, tmp_path, errors, hinted) -> None:
+    terraform, _ = said([diagnostic("error", summary, "", address) for summary, address in errors], 1)
+    with pytest.raises(DeployError) as caught:
+        terraform.apply("plan")
+    assert f"terraform -chdir={tmp_path}{hinted}" in caught.value.hint
+    assert caught.value.code == "deploy.exists"
+
+
+def test_what_is_denied_is_no_case_for_an_import(said) -> None:
+    terraform, _ = said([diagnostic("error", *TAKEN[0]), diagnostic("error", "api error AccessDenied")], 1)
+    with pytest.raises(DeployError) as caught:
+        terraform.apply("plan")
+    assert caught.value.code == "deploy.denied"
 
 
 def test_an_end_without_words_is_an_error(said) -> None:

@@ -48,6 +48,26 @@ def test_the_state_goes_where_the_policy_says(tmp_path, more, says) -> None:
     assert says in (written(tmp_path / "d", **more).folder / "backend.tf").read_text()
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, 'provider "aws" {\n  region = "us-east-1"\n}\n'),
+        ({"account": "012345678901"}, '  allowed_account_ids = ["012345678901"]\n}\n'),
+    ],
+)
+def test_the_provider_takes_the_account_that_the_policy_names(tmp_path, more, says) -> None:
+    workspace = written(tmp_path / "d", deployment={**PLACE, **more})
+    assert says in (workspace.folder / "main.tf").read_text()
+    assert workspace.account == more.get("account", "")
+
+
+def test_an_account_that_is_taken_out_of_the_policy_is_taken_out_of_the_folder(tmp_path) -> None:
+    written(tmp_path / "d", deployment={**PLACE, "account": "012345678901"})
+    workspace = written(tmp_path / "d")
+    assert workspace.account == ""
+    assert "allowed_account_ids" not in (workspace.folder / "main.tf").read_text()
+
+
 def test_it_is_written_again_and_the_users_own_files_stay(tmp_path) -> None:
     workspace = written(tmp_path / "d")
     (workspace.folder / "own.tf").write_text("# mine\n")

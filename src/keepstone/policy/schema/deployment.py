@@ -35,6 +35,13 @@ class Deployment(Closed, frozen=True, kw_only=True):
         Meta(pattern=r"^[a-z][a-z0-9-]{0,19}$", description="begins the name of every resource"),
     ]
     region: Annotated[str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", description="where it is built")]
+    account: Annotated[
+        Annotated[str, Meta(pattern=r"^[0-9]{12}$")] | None,
+        Meta(
+            description="the AWS account that it is built in, 12 digits in quotes: credentials of another "
+            "one are refused; absent: whatever account the credentials are of"
+        ),
+    ] = None
     vpc_id: Annotated[str, Meta(min_length=1, max_length=64, description="the VPC, `vpc-…`")]
     subnet_ids: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...],
