@@ -53,10 +53,16 @@ def emit(
     if isinstance(plain, Mapping):
         plain = list(_fields(plain))
         columns = ()
-    if plain and fit and sys.stdout.isatty():
-        plain = _fitted(plain, columns or tuple(plain[0]), fit)
+    width = terminal_width()
+    if plain and fit and width is not None:
+        plain = _fitted(plain, columns or tuple(plain[0]), fit, width)
     if plain:
         _table(plain, columns or tuple(plain[0]))
+
+
+def terminal_width() -> int | None:
+    """Return how many characters fit into a line (`COLUMNS` says otherwise), none where no terminal reads."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def fail(error: KeepstoneError) -> int:
@@ -126,12 +132,12 @@ def _fields(value: Mapping[str, object], head: str = "") -> Iterator[dict[str, o
 
 
 def _fitted(
-    rows: Sequence[Mapping[str, object]], columns: Sequence[str], fit: Sequence[str]
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], fit: Sequence[str], width: int
 ) -> list[dict[str, str]]:
     """Return the cells as text, those of the widest columns of `fit` cut so that a line is not too long."""
     cells = [{name: _cell(row.get(name, "")) for name in columns} for row in rows]
     widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
-    room = get_terminal_size().columns - _GAP * (len(columns) - 1)
+    room = width - _GAP * (len(columns) - 1)
     while sum(widths.values()) > room:
         widest = max(fit, key=lambda name: widths[name])
         if widths[widest] <= _LEAST_WIDTH:

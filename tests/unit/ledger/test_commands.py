@@ -111,7 +111,7 @@ def test_a_record_is_a_line_for_each_field_and_no_python(home):
     assert "{" not in out
 
 
-def test_a_table_of_long_names_fits(tmp_path):
+def test_a_table_of_long_names_fits_a_terminal_and_is_whole_in_a_pipe(tmp_path, monkeypatch):
     fields = {"principal": Caller(id="p" * 90), "model": "m" * 200, "operation": "ConverseStream"}
     with opened(tmp_path / "ledger") as ledger:
         for number in range(3):
@@ -120,6 +120,9 @@ def test_a_table_of_long_names_fits(tmp_path):
         detail = {"by": "ann", "key": "3f9c2a7b10de", "name": "n" * 100}
         event = ExchangeRecord(kind="event", id="", time="t", event="key.created", detail=detail)
         ledger.append(encode(event))
+    piped = run(tmp_path, "show")[1]
+    assert all(each in piped for each in ("p" * 90, "m" * 200, "n" * 100))
+    monkeypatch.setattr("keepstone.cli.output.terminal_width", lambda: 120)
     lines = run(tmp_path, "show")[1].splitlines()
     assert len(lines) == 6
     assert max(map(len, lines)) <= 120
