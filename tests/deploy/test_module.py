@@ -29,7 +29,7 @@ def passed(output: str) -> int:
     return int(found[1]) if found else 0
 
 
-@pytest.mark.parametrize(("test", "runs"), [("plan", 5), ("input", 54)])
+@pytest.mark.parametrize(("test", "runs"), [("plan", 5), ("input", 55)])
 def test_the_module_plans_as_it_says(tmp_path, test, runs) -> None:
     folder = tmp_path / "module"
     shutil.copytree(MODULE, folder)

@@ -40,7 +40,7 @@ Examples:
     default="*",
     show_default=True,
     callback=_numbered,
-    help="The account's number, where ARNs hold it.",
+    help="The account's number in ARNs; `*` lets any account's guardrails, profiles and keys fit.",
 )
 @click.option(
     "--with-home", "home", is_flag=True, help="`deployer`: the gateway's home (`modules/gateway`) besides."
@@ -53,8 +53,9 @@ Examples:
 def iam_policy(*, who: str, account: str, home: bool, out: Path | None) -> None:
     """Print an IAM policy: what the deployer, the gateway or a persona needs, or what nobody may do (`scp`).
 
-    They are made from the policy document, and compared in our tests with what Terraform really calls. What
-    is longer than AWS takes is written in parts by `--out`: together they say the same, and all are attached.
+    The output is JSON as AWS takes it, made from the policy document, and compared in our tests with what
+    Terraform really calls. What is longer than AWS takes is written in parts by `--out`: together they say
+    the same, and all are attached.
     """
     from keepstone.core.errors import UsageError
     from keepstone.deploy.documents import MOST_CHARACTERS, characters, split
@@ -62,6 +63,8 @@ def iam_policy(*, who: str, account: str, home: bool, out: Path | None) -> None:
     if home and who != "deployer":
         raise UsageError("`--with-home` is for `deployer`", hint="the gateway's own role is `gateway`")
     made = _made(who, account, home=home)
+    if account == "*" and who != "scp":
+        talk("note: without `--account` ARNs hold `*`: any account's guardrails, profiles and keys fit")
     kind = _SCP if who == "scp" else _MANAGED
     most = MOST_CHARACTERS[kind]
     if out is not None:

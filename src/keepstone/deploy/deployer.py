@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from keepstone.catalog.iam_actions import Grant, home_actions, iam_actions
-from keepstone.deploy.documents import Document, Place, allow, document
+from keepstone.deploy.documents import Document, Place, allow, allow_key, document
 from keepstone.policy.schema.deployment import S3State
 from keepstone.policy.schema.document import Policy
 
@@ -22,6 +22,9 @@ _LINKED = (
     "wafv2.amazonaws.com",
 )
 _EVERYWHERE = ("*",)
+_USES_OF_KEYS = frozenset({"kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"})
+_BY_SERVICES = ("bedrock",)
+_BY_SERVICES_OF_THE_HOME = ("elasticache", "elasticfilesystem", "rds", "secretsmanager")
 
 
 def state_of(policy: Policy) -> S3State | None:
@@ -39,11 +42,13 @@ def deployer(
     """
     wanted = _wanted(place, ((iam_actions(), types), (home_actions(), home_actions() if home else ())))
     anywhere = wanted[_EVERYWHERE]
-    statements = [
-        allow(sorted(actions - (anywhere if where != _EVERYWHERE else set())), where)
-        for where, actions in sorted(wanted.items())
-        if where == _EVERYWHERE or actions - anywhere
-    ]
+    statements = []
+    for where, actions in sorted(wanted.items()):
+        once = actions if where == _EVERYWHERE else actions - anywhere
+        if once - _USES_OF_KEYS:
+            statements.append(allow(sorted(once - _USES_OF_KEYS), where))
+        if once & _USES_OF_KEYS:
+            statements.append(_by_services(place, once & _USES_OF_KEYS, where, home=home))
     statements.append(_passing(place, iam_actions()["aws_iam_role"][0].resources, _ROLES_AT_WORK))
     if home:
         statements.append(_passing(place, _HOME_ROLES, _TASKS))
@@ -66,6 +71,13 @@ def _wanted(
     return found
 
 
+def _by_services(place: Place, uses: Iterable[str], keys: Iterable[str], *, home: bool) -> Document:
+    """Return a statement on keys for what services do with them while they make something."""
+    names = (*_BY_SERVICES, *(_BY_SERVICES_OF_THE_HOME if home else ()))
+    services = [f"{name}.{place.region}.{place.dns_suffix}" for name in names]
+    return allow(sorted(uses), keys) | {"Condition": {"StringEquals": {"kms:ViaService": services}}}
+
+
 def _passing(place: Place, roles: Iterable[str], services: Iterable[str]) -> Document:
     passing = allow(["iam:PassRole"], map(place.fill, roles))
     return passing | {"Condition": {"StringEquals": {"iam:PassedToService": list(services)}}}
@@ -79,6 +91,4 @@ def _keeping(place: Place, state: S3State) -> Iterator[Document]:
     yield allow(["s3:DeleteObject"], (f"{bucket}/{state.key}.tflock",))
     if state.kms_key_id:
         region = state.region or place.region
-        anyone = f"arn:{place.partition}:kms:{region}:{place.account}:key/*"
-        key = state.kms_key_id if ":key/" in state.kms_key_id else anyone
-        yield allow(["kms:Decrypt", "kms:GenerateDataKey"], (key,))
+        yield allow_key(place, region, state.kms_key_id, ["kms:Decrypt", "kms:GenerateDataKey"])

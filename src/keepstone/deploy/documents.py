@@ -56,6 +56,16 @@ def allow(actions: Iterable[str], resources: Iterable[str]) -> Document:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
+def allow_key(place: Place, region: str, key: str, actions: Iterable[str]) -> Document:
+    """Return a statement that allows actions on one key, given by id, alias or the ARN of either."""
+    arn = key if key.startswith("arn:") else f"arn:{place.partition}:kms:{region}:{place.account}:{key}"
+    head, _, name = arn.rpartition(":")
+    if not name.startswith("alias/"):
+        return allow(actions, (f"{head}:key/{name.removeprefix('key/')}",))
+    named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": [name]}}
+    return allow(actions, (f"{head}:key/*",)) | {"Condition": named}
+
+
 def document(statements: Iterable[Document]) -> Document:
     """Return a policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}

@@ -44,7 +44,7 @@ def models_of(policy: Policy) -> Models:
     unnamed: dict[Unlisted, None] = {}
     elsewhere = []
     for model in policy.models:
-        found = [(policy.upstreams[name], id_) for name, id_ in _calls(model)]
+        found = [(policy.upstreams[name], id_) for name, id_ in calls_of(model)]
         on_bedrock = [(each.region, id_) for each, id_ in found if isinstance(each, BedrockUpstream)]
         if not on_bedrock:
             elsewhere.append(Unlisted(model.id, _servers(policy, model)))
@@ -65,7 +65,7 @@ def models_of(policy: Policy) -> Models:
     )
 
 
-def _calls(model: Model) -> Iterator[tuple[str, str]]:
+def calls_of(model: Model) -> Iterator[tuple[str, str]]:
     """Yield where calls of a model may go, and its id there: its upstreams, a new version, a copy."""
     yield from ((name, model.upstream_ids.get(name, model.id)) for name in model.upstreams)
     for trial in (model.canary, model.shadow):

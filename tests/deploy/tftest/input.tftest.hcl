@@ -284,6 +284,16 @@ run "refused_model_wildcard" {
   expect_failures = [var.foundation_models]
 }
 
+run "refused_model_wildcard_of_a_letter" {
+  command = plan
+
+  variables {
+    foundation_models = ["arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-?"]
+  }
+
+  expect_failures = [var.foundation_models]
+}
+
 run "refused_model_name" {
   command = plan
 

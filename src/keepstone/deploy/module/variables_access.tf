@@ -61,7 +61,7 @@ variable "foundation_models" {
   default     = []
 
   validation {
-    condition     = alltrue([for arn in var.foundation_models : can(regex("^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:([0-9]{12})?:(foundation-model|inference-profile|application-inference-profile|provisioned-model|custom-model|imported-model)/[^*]+$", arn))])
+    condition     = alltrue([for arn in var.foundation_models : can(regex("^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:([0-9]{12})?:(foundation-model|inference-profile|application-inference-profile|provisioned-model|custom-model|imported-model)/[^*?]+$", arn))])
     error_message = "`foundation_models` has an entry that is no ARN of a model or profile without wildcards: expected such as `arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-5-sonnet-20240620-v1:0`."
   }
 }
