@@ -112,6 +112,8 @@ def persona(place: Place, policy: Policy, who: Persona) -> Document:
         statements.append(allow(actions, [place.fill(each) for each in resources]))
     if who is Persona.AUDITOR:
         statements += _keys(place)
+    elif _APPLY in calls:
+        statements.append(_decrypting(place, "bedrock"))  # a guardrail is kept with the environment's key
     return document([*statements, *_never_content(place, policy)])
 
 
@@ -135,13 +137,20 @@ def _called(place: Place, policy: Policy, calls: Sequence[str]) -> Iterator[Docu
 
 def _keys(place: Place) -> Iterator[Document]:
     """Yield what reading by the environment's key takes; and to see how that key is kept."""
-    key = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": [f"alias/{place.prefix}"]}}
-    services = [f"{each}.{place.region}.{place.dns_suffix}" for each in ("bedrock", "s3")]
-    reading = {**key, "StringEquals": {"kms:ViaService": services}}
-    keys = [place.fill(_KEYS)]
-    yield allow(["kms:Decrypt"], keys) | {"Condition": reading}
+    yield _decrypting(place, "bedrock", "s3")
     seen = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus"]
-    yield allow(seen, keys) | {"Condition": key}
+    yield allow(seen, [place.fill(_KEYS)]) | {"Condition": _environments_key(place)}
+
+
+def _decrypting(place: Place, *services: str) -> Document:
+    """Return a statement that lets services decrypt with the environment's key."""
+    via = [f"{each}.{place.region}.{place.dns_suffix}" for each in services]
+    condition = {**_environments_key(place), "StringEquals": {"kms:ViaService": via}}
+    return allow(["kms:Decrypt"], [place.fill(_KEYS)]) | {"Condition": condition}
+
+
+def _environments_key(place: Place) -> Document:
+    return {"ForAnyValue:StringEquals": {"kms:ResourceAliases": [f"alias/{place.prefix}"]}}
 
 
 def _never_content(place: Place, policy: Policy) -> Iterator[Document]:

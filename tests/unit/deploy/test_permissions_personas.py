@@ -53,13 +53,25 @@ def test_calls_in_the_log_group_are_read_only_while_they_are_masked(who) -> None
         assert "Deny" in effects(persona(HERE, UNMASKED, who), action, f"{GROUP}:log-stream:x")
 
 
-def test_the_auditor_decrypts_by_the_environment_s_key_and_by_two_services_only() -> None:
-    statements = persona(HERE, policy(), Persona.AUDITOR)["Statement"]
-    (decrypts,) = [each for each in statements if "kms:Decrypt" in each["Action"]]
-    assert decrypts["Condition"] == {
-        "ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/production-bedrock"]},
-        "StringEquals": {"kms:ViaService": ["bedrock.us-east-1.amazonaws.com", "s3.us-east-1.amazonaws.com"]},
-    }
+@pytest.mark.parametrize(
+    ("who", "services"),
+    [
+        (Persona.AUDITOR, [["bedrock", "s3"]]),
+        (Persona.APPLICATION, [["bedrock"]]),
+        (Persona.SECURITY_OPERATOR, [["bedrock"]]),
+        (Persona.BILLING, []),
+    ],
+)
+def test_decryption_is_by_the_environment_s_key_and_by_way_of_services_only(who, services) -> None:
+    statements = persona(HERE, policy(), who)["Statement"]
+    found = [each["Condition"] for each in statements if "kms:Decrypt" in each["Action"]]
+    assert found == [
+        {
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/production-bedrock"]},
+            "StringEquals": {"kms:ViaService": [f"{each}.us-east-1.amazonaws.com" for each in names]},
+        }
+        for names in services
+    ]
 
 
 def test_a_guardrail_is_of_the_account_and_of_a_region_where_models_are_called() -> None:
