@@ -21,8 +21,8 @@ _MOVED = "`terraform init -migrate-state` in the folder takes the state along to
 _ROOM = "make room on the disk; `errored.tfstate` in the folder, if there is one, holds what was made"
 _PROFILE = "choose the right profile (`AWS_PROFILE`), or mend the policy; nothing was changed"
 _STRANGER = re.compile(r"aws account id not allowed: ?([0-9]{12})")
-_THERE = ("alreadyexists", "already exists", "alreadyowned", ".duplicate", "api error conflictexception")
-"""How AWS's services say that a name is taken."""
+_THERE = ("alreadyexists", "already exists", "alreadyowned", ".duplicate")
+"""How AWS's services say that a name is taken; Bedrock's say conflict, and so they do of two that update."""
 _USUAL = "mend it, then `keepstone deploy plan` and `apply` go on from what there is"
 
 
@@ -118,7 +118,7 @@ def _unsigned(attempt: Attempt, errors: Sequence[Diagnostic]) -> _Sign:
 
 def _is_there(error: Diagnostic) -> bool:
     said = f"{error.summary} {error.detail}".lower()
-    return any(words in said for words in _THERE)
+    return any(words in said for words in _THERE) or ("conflictexception" in said and "creat" in said)
 
 
 def read_text(text: str) -> Diagnostic:

@@ -106,6 +106,7 @@ TAKEN = [
         (TAKEN, f" import '{ROLE}' ID` takes it in, the same for `{LOG}`"),
         ([("something else", "aws_kms_key.this"), TAKEN[1]], f" import '{LOG}' ID`"),
         ([("creating Guardrail: api error ConflictException: a name", ROLE)], f" import '{ROLE}' ID`"),
+        ([("Creating guardrail: ConflictException: it already has this name", LOG)], f" import '{LOG}' ID`"),
     ],
 )
 def test_what_is_there_and_not_in_the_state_can_be_taken_in(said, tmp_path, errors, hinted) -> None:
@@ -114,6 +115,20 @@ def test_what_is_there_and_not_in_the_state_can_be_taken_in(said, tmp_path, erro
         terraform.apply("plan")
     assert f"terraform -chdir={tmp_path}{hinted}" in caught.value.hint
     assert caught.value.code == "deploy.exists"
+
+
+@pytest.mark.parametrize(
+    ("command", "summary"),
+    [
+        ("apply", "updating Guardrail: ConflictException: it is being updated"),
+        ("plan", "creating IAM Role (a): EntityAlreadyExists"),
+    ],
+)
+def test_not_every_conflict_is_a_case_for_an_import(said, command, summary) -> None:
+    terraform, _ = said([diagnostic("error", summary, "", ROLE)], 1)
+    with pytest.raises(DeployError) as caught:
+        getattr(terraform, command)("plan")
+    assert "import" not in caught.value.hint
 
 
 def test_what_is_denied_is_no_case_for_an_import(said) -> None:
