@@ -1,13 +1,14 @@
 # A role may do what its policies here say: one that somebody adds beside them is a difference that an apply takes off.
 
+# Which roles there are follows from the input alone: `terraform import` knows nothing of resources that are not made yet.
 locals {
   roles = merge(
     {
       access  = { name = aws_iam_role.access.name, attached = concat([aws_iam_policy.access.arn], var.access_role_policy_arns), inline = [] }
       logging = { name = aws_iam_role.logging.name, attached = [aws_iam_policy.logging.arn], inline = [] }
     },
-    { for role in aws_iam_role.trail[*] : "trail" => { name = role.name, attached = [], inline = aws_iam_role_policy.trail[*].name } },
-    { for role in aws_iam_role.flow[*] : "flow" => { name = role.name, attached = [], inline = aws_iam_role_policy.flow[*].name } },
+    { for each in var.enable_cloudtrail ? ["trail"] : [] : each => { name = aws_iam_role.trail[0].name, attached = [], inline = [aws_iam_role_policy.trail[0].name] } },
+    { for each in var.enable_flow_logs ? ["flow"] : [] : each => { name = aws_iam_role.flow[0].name, attached = [], inline = [aws_iam_role_policy.flow[0].name] } },
   )
 }
 
