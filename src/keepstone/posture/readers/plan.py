@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from keepstone.posture.readers.exclusive import without_removed
 from keepstone.posture.readers.references import References
 from keepstone.posture.readers.state import state_raws
 from keepstone.posture.readers.terraform.assembly import assembled
@@ -24,6 +25,15 @@ def read_plan(plan: Mapping[str, Any], provenance: Provenance) -> Snapshot:
 def read_raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
     """Yield the resources of a plan as Terraform tells them, with what is unknown in its place."""
     changes = [each for each in plan.get("resource_changes") or () if not _gone(each)]
+    raws = _planned(plan, changes)
+    if _providers(plan) > 1:  # a role of the same name may be another account's
+        yield from raws
+    else:
+        yield from without_removed(raws, {each["address"] for each in changes if _acts(each)})
+    yield from _identities(plan)
+
+
+def _planned(plan: Mapping[str, Any], changes: list[Mapping[str, Any]]) -> Iterator[Raw]:
     references = References(plan.get("configuration") or {}, (each["address"] for each in changes))
     for each in changes:
         change = each["change"]
@@ -36,13 +46,17 @@ def read_raws(plan: Mapping[str, Any]) -> Iterator[Raw]:
                 _traced(values, written, each["address"], references),
                 None if written is None else frozenset(written),
             )
-    yield from _identities(plan)
+
+
+def _providers(plan: Mapping[str, Any]) -> int:
+    """Return how many providers of AWS the plan has: more than one may be more than one account."""
+    providers = (plan.get("configuration") or {}).get("provider_config") or {}
+    return sum(each.get("name") == "aws" for each in providers.values())
 
 
 def _identities(plan: Mapping[str, Any]) -> Iterator[Raw]:
     """Yield what the plan found out of whose account it is, if there is one provider, so that it is one."""
-    providers = (plan.get("configuration") or {}).get("provider_config") or {}
-    if sum(each.get("name") == "aws" for each in providers.values()) > 1:
+    if _providers(plan) > 1:
         return
     before = ((plan.get("prior_state") or {}).get("values") or {}).get("root_module") or {}
     yield from (raw for raw in state_raws(before) if raw.type == "aws_caller_identity")
@@ -50,6 +64,10 @@ def _identities(plan: Mapping[str, Any]) -> Iterator[Raw]:
 
 def _gone(change: Mapping[str, Any]) -> bool:
     return change["change"]["actions"] in (["delete"], ["forget"])
+
+
+def _acts(change: Mapping[str, Any]) -> bool:
+    return bool({"create", "update"} & set(change["change"]["actions"]))
 
 
 def _traced(
