@@ -135,6 +135,16 @@ WEAKENED = {
     "an alarm is silent": Tampering(
         _silence_alarm, {'aws_cloudwatch_metric_alarm.threshold["invocation-server-errors"]': "update"}
     ),
+    "the rule that tells of protection is disabled": Tampering(
+        lambda aws, _: aws.client("events").disable_rule(Name=f"{PREFIX}-protection-changed"),
+        {"aws_cloudwatch_event_rule.protection[0]": "update"},
+    ),
+    "the key is rotated every seven years": Tampering(
+        lambda aws, state: aws.client("kms").enable_key_rotation(
+            KeyId=state["aws_kms_key.this"]["key_id"], RotationPeriodInDays=2560
+        ),
+        {"aws_kms_key.this": "update"},
+    ),
     "the access role gets another policy": Tampering(
         _attach_to_access, {'aws_iam_role_policy_attachments_exclusive.this["access"]': "update"}
     ),

@@ -56,6 +56,9 @@ resource "aws_cloudwatch_metric_alarm" "threshold" {
   ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts[each.value.topic].arn] : []
   tags                = local.tags
 
+  # Of a percentile only: else few calls could be made to raise no alarm, unseen.
+  evaluate_low_sample_count_percentiles = startswith(each.value.statistic, "p") ? "evaluate" : null
+
   # CloudWatch deletes no alarm that a health alarm names: so the health alarms let go of it first.
   lifecycle {
     create_before_destroy = true
@@ -113,4 +116,6 @@ resource "aws_cloudwatch_metric_alarm" "knowledge_base_latency" {
   alarm_actions       = [aws_sns_topic.alerts["performance"].arn]
   ok_actions          = var.enable_ok_actions ? [aws_sns_topic.alerts["performance"].arn] : []
   tags                = local.tags
+
+  evaluate_low_sample_count_percentiles = "evaluate"
 }

@@ -27,6 +27,21 @@ resource "aws_budgets_budget" "monthly" {
     values = local.budget_services
   }
 
+  # What counts as cost, as AWS has it by default: left out here, somebody could leave costs out of it, unseen.
+  cost_types {
+    include_credit             = true
+    include_discount           = true
+    include_other_subscription = true
+    include_recurring          = true
+    include_refund             = true
+    include_subscription       = true
+    include_support            = true
+    include_tax                = true
+    include_upfront            = true
+    use_amortized              = false
+    use_blended                = false
+  }
+
   dynamic "cost_filter" {
     for_each = length(var.budget_cost_filter_tags) > 0 ? [1] : []
 

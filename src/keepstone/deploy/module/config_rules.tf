@@ -22,6 +22,10 @@ resource "aws_config_config_rule" "this" {
     source_identifier = each.value.source
   }
 
+  evaluation_mode {
+    mode = "DETECTIVE"
+  }
+
   dynamic "scope" {
     for_each = length(each.value.types) > 0 ? [each.value.types] : []
 

@@ -110,6 +110,7 @@ resource "aws_kms_key" "this" {
   description             = "Logs, alerts and guardrail of ${local.prefix}"
   deletion_window_in_days = var.kms_deletion_window_days
   enable_key_rotation     = true
+  rotation_period_in_days = 365
   policy                  = data.aws_iam_policy_document.key.json
   tags                    = local.tags
 }

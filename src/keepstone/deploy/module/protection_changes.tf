@@ -16,6 +16,7 @@ resource "aws_cloudwatch_event_rule" "protection" {
   count       = var.enable_alerting ? 1 : 0
   name        = "${local.prefix}-protection-changed"
   description = "A guardrail or the logging of invocations was changed, deleted or switched off"
+  state       = "ENABLED" # left out, the provider tells nobody that it was disabled
   tags        = local.tags
 
   event_pattern = jsonencode({

@@ -9,6 +9,7 @@ resource "aws_cloudwatch_event_rule" "training" {
   count       = local.watches_training ? 1 : 0
   name        = "${local.prefix}-training-failed"
   description = "Customisation and batch jobs that failed or were stopped"
+  state       = "ENABLED"
   tags        = local.tags
 
   event_pattern = jsonencode({
@@ -106,6 +107,7 @@ resource "aws_cloudwatch_event_rule" "key" {
   count       = var.enable_alerting ? 1 : 0
   name        = "${local.prefix}-key"
   description = "The key was rotated, or what it guards may soon be lost"
+  state       = "ENABLED"
   tags        = local.tags
 
   event_pattern = jsonencode({

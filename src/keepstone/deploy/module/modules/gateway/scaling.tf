@@ -16,6 +16,12 @@ resource "aws_appautoscaling_target" "machine" {
   min_capacity       = 0
   max_capacity       = var.started ? 1 : 0
   tags               = local.tags
+
+  suspended_state {
+    dynamic_scaling_in_suspended  = false
+    dynamic_scaling_out_suspended = false
+    scheduled_scaling_suspended   = false
+  }
 }
 
 resource "aws_appautoscaling_policy" "machine" {
