@@ -65,8 +65,9 @@ def plan(*, folder: Path, output_format: str) -> None:
 def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     """Say what differs between the policy and what is deployed; exits 1 when something does.
 
-    Each difference names the checks that fail by it and who should care. `unclear` is what may only follow
-    from another difference: its value is known when that one is mended. A plan that waits for `apply` stays.
+    Each difference names the checks that fail by it, or where none does, those that are about it; and always
+    who should care. `unclear` is what may only follow from another difference: its value is known when that
+    one is mended. A plan that waits for `apply` stays.
     """
     from keepstone.deploy.changes import read_plan, summarise
     from keepstone.deploy.workspace import PLAN
@@ -78,7 +79,7 @@ def drift(ctx: click.Context, *, folder: Path, output_format: str) -> None:
     if output_format == "json":
         emit({"drift": bool(rows), "changes": rows}, "json")
     elif rows:
-        emit(rows, fit=("attributes", "checks"))
+        _tell_drift(rows)
     else:
         click.echo("no drift: what is deployed is what the policy asks for")
     ctx.exit(_FINDINGS if summary.changes else 0)
@@ -172,10 +173,23 @@ def _concerned(folder: Path, plan: dict[str, Any], summary: "Summary") -> list[d
             **_row(each),
             "action": "unclear" if each.only_follows else each.action.value,
             "checks": list(found[each.address].checks),
+            "about": list(found[each.address].about),
             "who": list(found[each.address].who),
         }
         for each in summary.changes
     ]
+
+
+def _tell_drift(rows: list[dict[str, Any]]) -> None:
+    """Print differences for people; checks that only are about one stand in brackets, as no failures."""
+    shown = [
+        {name: value for name, value in row.items() if name != "about"}
+        | {"checks": ", ".join(row["checks"]) or (row["about"] and f"({', '.join(row['about'])})")}
+        for row in rows
+    ]
+    emit(shown, fit=("attributes", "checks"))
+    if any(row["about"] for row in rows):
+        click.echo("\nin brackets: no check fails by it; these judge what was changed")
 
 
 def _row(change: "Change") -> dict[str, object]:
