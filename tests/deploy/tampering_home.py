@@ -153,7 +153,12 @@ TAMPERED = {
         lambda aws, _: aws.client("iam").put_role_policy(
             RoleName=NAME, PolicyName="more", PolicyDocument=ALL
         ),
-        {'aws_iam_role_policies_exclusive.this["gateway"]': ("update", tuple(f"KS-IAM-00{n}" for n in range(1, 7)))},
+        {
+            'aws_iam_role_policies_exclusive.this["gateway"]': (
+                "update",
+                tuple(f"KS-IAM-00{n}" for n in range(1, 7)),
+            )
+        },
     ),
     "anybody reads the secret": Tampering(
         lambda aws, _: aws.client("secretsmanager").put_resource_policy(
