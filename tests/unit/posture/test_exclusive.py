@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keepstone.deploy.verdicts import refusing, report_of
 from keepstone.posture.kinds import Kind
 from keepstone.posture.readers.terraform_document import read
 from tests.unit.posture.documents import change, plan, saved, written
@@ -70,3 +71,9 @@ def test_attached_policies_are_taken_off_too(tmp_path) -> None:
     listed = change(ARNS, {"role_name": "access", "policy_arns": [OURS]}, actions=["update"])
     found = read(saved(tmp_path, plan(role(), listed)), NOW).of(Kind.ATTACHMENT)
     assert [each.value("policy") for each in found] == [OURS]
+
+
+def test_a_plan_that_takes_the_policy_off_is_not_refused(tmp_path) -> None:
+    kept = refusing(report_of(saved(tmp_path, plan(role(), names(["ours", "more"]))), NOW), ())
+    assert {(row.check, row.resource) for row in kept} >= {("KS-IAM-001", f"{ROLE}.inline_policy[1]")}
+    assert refusing(report_of(saved(tmp_path, plan(role(), names([]))), NOW), ()) == ()
