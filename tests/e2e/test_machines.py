@@ -101,11 +101,13 @@ def machines(start: Start, tmp_path: Path) -> Iterator[Machines]:
 
 
 def kill_all(gateway: GatewayProcess) -> None:
-    """End a machine: the parent and its workers at once."""
+    """End a machine: the parent and its workers at once, so that nobody hears of another's end."""
+    assert gateway.process is not None
     workers = workers_of(gateway)
-    gateway.kill()
+    gateway.process.send_signal(signal.SIGSTOP)
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
+    gateway.kill()
 
 
 def lost(callers: Callers, gateway: GatewayProcess) -> set[str]:

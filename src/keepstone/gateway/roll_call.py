@@ -10,6 +10,7 @@ from pathlib import Path
 from keepstone.core.errors import KeepstoneError
 from keepstone.gateway.metrics import Metrics
 from keepstone.ledger.key import LedgerKey
+from keepstone.ledger.merkle import EMPTY_ROOT
 from keepstone.ledger.view import MAIN, Growing, Reached, current, reached, sign_view
 from keepstone.store.machines import MachineRow, Machines
 
@@ -36,7 +37,8 @@ class Words:
         view = current(self._ledger, self._key)
         now = reached(log) if log is not None else None
         certain, self._before = (self._before, now) if self._delayed else (now, now)
-        view = view.after({MAIN: certain} if certain is not None else {})
+        if log is not None:
+            view = view.after({MAIN: certain or Reached(0, EMPTY_ROOT)})
         note = sign_view(self._key, view)
         return MachineRow(
             self._key.name, socket.gethostname(), self._key.verifier, note, self._copy, time.time_ns()
