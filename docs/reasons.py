@@ -203,7 +203,7 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "See `keepstone_upstream_failures_total` and the upstream's health.",
     ),
     Code.UPSTREAM_THROTTLED: (
-        "Every upstream that may be asked answered that it has enough for now.",
+        "Every upstream that may be asked throttled the call.",
         "Wait for `Retry-After`; raise the quota there, or name another upstream (docs/routing.md).",
     ),
     Code.UPSTREAM_RESTS: (

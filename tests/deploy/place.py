@@ -14,6 +14,21 @@ Run = tuple[int, str, str]
 """Exit code, stdout, stderr."""
 
 
+HEAD = """\
+version: 1
+organisation: {{name: Trial}}
+identities: {{roles: {{app: {{allow: [{{models: ["*"]}}]}}}}}}
+upstreams: {{us: {{kind: bedrock, region: us-east-1}}}}
+models: [{{id: anthropic.claude-3-haiku-20240307-v1:0, upstreams: [us]}}]
+deployment:
+  environment: production
+  region: us-east-1
+  vpc_id: {vpc}
+  subnet_ids: [{subnets}]
+"""
+"""How the policy of a trial begins; what follows belongs to `deployment`."""
+
+
 class Place:
     """One such folder; `network` are a VPC and its subnets on the test AWS."""
 
@@ -22,8 +37,11 @@ class Place:
         self.network = aws.network() if network is None else network
         self.environment = {**os.environ, **Terraform(folder, folder).environment, **aws.environment}
 
-    def write(self, policy: str) -> None:
-        (self.folder / "keepstone.yaml").write_text(policy)
+    def write(self, more: str) -> None:
+        """Write the policy: its head, and what it says besides of the deployment."""
+        vpc, subnets = self.network
+        head = HEAD.format(vpc=vpc, subnets=", ".join(subnets))
+        (self.folder / "keepstone.yaml").write_text(head + more)
 
     def copy(self, folder: Path) -> "Place":
         """Return the same in another folder, on the same AWS."""

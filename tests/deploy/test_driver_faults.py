@@ -22,17 +22,7 @@ from keepstone.ledger.whole import WholeReader
 
 pytestmark = [needs_terraform, pytest.mark.deploy_trial]
 
-POLICY = """\
-version: 1
-organisation: {{name: Trial}}
-identities: {{roles: {{app: {{allow: [{{models: ["*"]}}]}}}}}}
-upstreams: {{us: {{kind: bedrock, region: us-east-1}}}}
-models: [{{id: anthropic.claude-3-haiku-20240307-v1:0, upstreams: [us]}}]
-deployment:
-  environment: production
-  region: us-east-1
-  vpc_id: {vpc}
-  subnet_ids: [{subnets}]
+DEPLOYMENT = """\
   state: {state}
   variables:
     enable_alerting: false
@@ -45,8 +35,7 @@ ACCEPTED = ("--accept", "KS-TRL-001", "--reason", "a trial")
 
 
 def write(place: Place, state: str = "{kind: local}") -> None:
-    vpc, subnets = place.network
-    place.write(POLICY.format(vpc=vpc, subnets=", ".join(subnets), state=state))
+    place.write(DEPLOYMENT.format(state=state))
 
 
 @pytest.fixture(scope="module")

@@ -21,17 +21,7 @@ from tests.simulators.aws.server import Aws, aws_server
 
 pytestmark = [needs_terraform, pytest.mark.deploy_trial]
 
-POLICY = """\
-version: 1
-organisation: {{name: Trial}}
-identities: {{roles: {{app: {{allow: [{{models: ["*"]}}]}}}}}}
-upstreams: {{us: {{kind: bedrock, region: us-east-1}}}}
-models: [{{id: anthropic.claude-3-haiku-20240307-v1:0, upstreams: [us]}}]
-deployment:
-  environment: production
-  region: us-east-1
-  vpc_id: {vpc}
-  subnet_ids: [{subnets}]
+DEPLOYMENT = """\
   variables:
     enable_alerting: false
     enable_budget_monitoring: false
@@ -81,7 +71,7 @@ class Home:
     def __init__(self, folder: Path, aws: Aws) -> None:
         self.place = Place(folder, aws)
         vpc, subnets = self.place.network
-        self.place.write(POLICY.format(vpc=vpc, subnets=", ".join(subnets)))
+        self.place.write(DEPLOYMENT)
         self._values = {
             "vpc": vpc,
             "subnets": json.dumps(subnets),

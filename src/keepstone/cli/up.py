@@ -103,20 +103,18 @@ def up(
     """
     from keepstone.wiring.active import read_policy
 
-    chosen: dict[str, Any] = {
-        "home": home,
-        "policy": policy_file,
-        "environment": environment,
-        "host": host or None,
-        "port": port,
-        "log_level": log_level,
-        "workers": workers,
-        "drain": drain,
-        "keep_alive": keep_alive,
-        "database_url": database or None,
-    }
-    given = {name: value for name, value in chosen.items() if value is not None}
-    settings = replace(from_environment(), **given)
+    settings = _settings(
+        home=home,
+        policy=policy_file,
+        environment=environment,
+        host=host or None,
+        port=port,
+        log_level=log_level,
+        workers=workers,
+        drain=drain,
+        keep_alive=keep_alive,
+        database_url=database or None,
+    )
     if policy_file is None:
         _write_default(settings.policy)
     policy = read_policy(settings)
@@ -127,8 +125,8 @@ def up(
     listeners = _listeners(settings)
     tls = None
     if not plain_http:
-        files = _certificate(settings, tls_cert, tls_key)
-        tls = replace(_with_clients(files, client_ca, client_certs), minimum=tls_min or "1.3")
+        files = _with_clients(_certificate(settings, tls_cert, tls_key), client_ca, client_certs)
+        tls = replace(files, minimum=tls_min or "1.3")
     _warn_of_certificates(policy, client_ca)
     url = _url("https" if tls else "http", settings.host, listeners[0])
 
@@ -141,6 +139,12 @@ def up(
         _serve_alone(settings, policy, listeners[0], tls, ready)
     else:
         _serve_together(settings, policy, listeners, tls, ready)
+
+
+def _settings(**chosen: Any) -> Settings:
+    """Return the environment's settings, but for what was chosen; `None` is not chosen."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return replace(from_environment(), **given)
 
 
 def _url(scheme: str, host: str, listener: "socket") -> str:

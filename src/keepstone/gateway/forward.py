@@ -313,7 +313,7 @@ def _refused(name: str, reply: UpstreamReply, retry_after_s: float | None) -> Fa
         message = f"upstream `{name}` does not accept the gateway's credentials"
         return Failure(Decision.refuse(ReasonCode.UPSTREAM_REFUSED, message), status)
     if status == THROTTLED:
-        message = f"upstream `{name}` has enough calls for now"
+        message = f"upstream `{name}` throttles calls"
         decision = Decision.refuse(ReasonCode.UPSTREAM_THROTTLED, message)
         return Failure(decision, status, retry_after_s, again=True)
     code = ReasonCode.UPSTREAM_UNAVAILABLE if status in AGAIN else ReasonCode.UPSTREAM_MALFORMED

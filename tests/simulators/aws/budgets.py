@@ -4,7 +4,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.simulators.aws.operations import ACCOUNT, Asked, Extension, Refused, Tags, Told, answers
+from tests.simulators.aws.operations import ACCOUNT, Asked, Refused, Tagged, Told, answers
 
 _END = datetime(2087, 6, 15, tzinfo=UTC)  # what AWS sets where the caller names no end
 _COST_TYPES = {
@@ -23,16 +23,17 @@ _COST_TYPES = {
 _SUBSCRIBERS = 11
 
 
-class Budgets(Extension):
+class Budgets(Tagged):
     """The account's budgets; nothing is ever spent."""
 
     service = "budgets"
+    members = ("ResourceTags", "ResourceTagKeys")
+    pair = ("Key", "Value")
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
         self._budgets: dict[str, dict[str, Any]] = {}
         self._notices: dict[str, list[tuple[dict[str, Any], list[dict[str, str]]]]] = {}
-        self._tags = Tags()
 
     @answers("CreateBudget")
     def create(self, asked: Asked) -> Told:
@@ -116,20 +117,6 @@ class Budgets(Extension):
     def delete_subscriber(self, asked: Asked) -> Told:
         found = self._subscribers(asked, asked["Notification"])
         del found[_position(found, asked["Subscriber"])]
-        return {}
-
-    @answers("ListTagsForResource")
-    def tags(self, asked: Asked) -> Told:
-        return {"ResourceTags": self._tags.of(self._tagged(asked))}
-
-    @answers("TagResource")
-    def tag(self, asked: Asked) -> Told:
-        self._tags.add(self._tagged(asked), asked["ResourceTags"])
-        return {}
-
-    @answers("UntagResource")
-    def untag(self, asked: Asked) -> Told:
-        self._tags.remove(self._tagged(asked), asked["ResourceTagKeys"])
         return {}
 
     def _budget(self, asked: Asked) -> dict[str, Any]:

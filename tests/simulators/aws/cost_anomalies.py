@@ -8,25 +8,25 @@ from typing import Any
 from tests.simulators.aws.operations import (
     ACCOUNT,
     Asked,
-    Extension,
     NotOursError,
     Refused,
-    Tags,
+    Tagged,
     Told,
     answers,
 )
 
 
-class CostAnomalies(Extension):
+class CostAnomalies(Tagged):
     """The account's monitors and subscriptions."""
 
     service = "ce"
+    members = ("ResourceTags", "ResourceTagKeys")
+    pair = ("Key", "Value")
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
         self._monitors: dict[str, dict[str, Any]] = {}
         self._subscriptions: dict[str, dict[str, Any]] = {}
-        self._tags = Tags()
 
     @answers("CreateAnomalyMonitor")
     def create_monitor(self, asked: Asked) -> Told:
@@ -88,20 +88,6 @@ class CostAnomalies(Extension):
         self._subscription(asked["SubscriptionArn"])
         del self._subscriptions[asked["SubscriptionArn"]]
         self._tags.forget(asked["SubscriptionArn"])
-        return {}
-
-    @answers("ListTagsForResource")
-    def tags(self, asked: Asked) -> Told:
-        return {"ResourceTags": self._tags.of(self._tagged(asked))}
-
-    @answers("TagResource")
-    def tag(self, asked: Asked) -> Told:
-        self._tags.add(self._tagged(asked), asked["ResourceTags"])
-        return {}
-
-    @answers("UntagResource")
-    def untag(self, asked: Asked) -> Told:
-        self._tags.remove(self._tagged(asked), asked["ResourceTagKeys"])
         return {}
 
     def _monitor(self, arn: str) -> dict[str, Any]:

@@ -22,10 +22,9 @@ from werkzeug.exceptions import HTTPException
 from tests.simulators.aws.operations import (
     ACCOUNT,
     Asked,
-    Extension,
     NotOursError,
     Refused,
-    Tags,
+    Tagged,
     Told,
     answers,
 )
@@ -46,14 +45,13 @@ _CHANGEABLE = (
 _CIRCUIT = {"enable": False, "rollback": False}
 
 
-class EcsServices(Extension):
+class EcsServices(Tagged):
     """The services of one region."""
 
     service = "ecs"
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
-        self._tags = Tags("key", "value")
 
     @answers("CreateService")
     def create(self, asked: Asked) -> Told:
@@ -122,20 +120,6 @@ class EcsServices(Extension):
                 "The Cluster cannot be deleted while Services are active.",
             )
         raise NotOursError
-
-    @answers("ListTagsForResource")
-    def tags(self, asked: Asked) -> Told:
-        return {"tags": self._tags.of(self._tagged(asked))}
-
-    @answers("TagResource")
-    def tag(self, asked: Asked) -> Told:
-        self._tags.add(self._tagged(asked), asked["tags"])
-        return {}
-
-    @answers("UntagResource")
-    def untag(self, asked: Asked) -> Told:
-        self._tags.remove(self._tagged(asked), asked["tagKeys"])
-        return {}
 
     @property
     def _services(self) -> dict[str, dict[str, Any]]:

@@ -9,10 +9,9 @@ from typing import Any
 from tests.simulators.aws.operations import (
     ACCOUNT,
     Asked,
-    Extension,
     NotOursError,
     Refused,
-    Tags,
+    Tagged,
     Told,
     answers,
 )
@@ -30,7 +29,7 @@ _SUMMARY = ("name", "description", "status", "version", "createdAt", "updatedAt"
 _VERSIONS = 20
 
 
-class Guardrails(Extension):
+class Guardrails(Tagged):
     """Guardrails of one region."""
 
     service = "bedrock"
@@ -38,7 +37,6 @@ class Guardrails(Extension):
     def __init__(self, region: str) -> None:
         super().__init__(region)
         self._versions: dict[str, dict[str, dict[str, Any]]] = {}
-        self._tags = Tags("key", "value")
 
     @answers("CreateGuardrail")
     def create(self, asked: Asked) -> Told:
@@ -105,20 +103,6 @@ class Guardrails(Extension):
         else:
             found = [versions["DRAFT"] for versions in self._versions.values()]
         return {"guardrails": [_summary(each) for each in found]}
-
-    @answers("ListTagsForResource")
-    def tags(self, asked: Asked) -> Told:
-        return {"tags": self._tags.of(self._tagged(asked))}
-
-    @answers("TagResource")
-    def tag(self, asked: Asked) -> Told:
-        self._tags.add(self._tagged(asked), asked["tags"])
-        return {}
-
-    @answers("UntagResource")
-    def untag(self, asked: Asked) -> Told:
-        self._tags.remove(self._tagged(asked), asked["tagKeys"])
-        return {}
 
     def _names(self) -> set[str]:
         return {versions["DRAFT"]["name"] for versions in self._versions.values()}

@@ -57,7 +57,8 @@ class Extension:
     @classmethod
     def operations(cls, mark: str = "operation") -> dict[str, str]:
         """The operations it answers, or follows (`following`), each with the method that does."""
-        marked = {name: getattr(each, mark, None) for name, each in vars(cls).items()}
+        members = {name: each for base in reversed(cls.__mro__) for name, each in vars(base).items()}
+        marked = {name: getattr(each, mark, None) for name, each in members.items()}
         return {operation: name for name, operation in marked.items() if operation is not None}
 
 
@@ -86,3 +87,34 @@ class Tags:
     def of(self, arn: str) -> list[dict[str, str]]:
         """All of a resource's tags."""
         return [{self._key: key, self._value: value} for key, value in self._of.get(arn, {}).items()]
+
+
+class Tagged(Extension):
+    """An extension whose resources have tags that are set by ARN; services differ in how they spell them."""
+
+    members = ("tags", "tagKeys")
+    """What a request calls its tags, and the keys of those to take away."""
+    pair = ("key", "value")
+    """What a tag calls its two halves."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self._tags = Tags(*self.pair)
+
+    @answers("ListTagsForResource")
+    def tags(self, asked: Asked) -> Told:
+        return {self.members[0]: self._tags.of(self._tagged(asked))}
+
+    @answers("TagResource")
+    def tag(self, asked: Asked) -> Told:
+        self._tags.add(self._tagged(asked), asked[self.members[0]])
+        return {}
+
+    @answers("UntagResource")
+    def untag(self, asked: Asked) -> Told:
+        self._tags.remove(self._tagged(asked), asked[self.members[1]])
+        return {}
+
+    def _tagged(self, asked: Asked) -> str:
+        """Return the ARN that is asked about; raise `Refused` if there is none, `NotOursError` if moto's."""
+        raise NotImplementedError

@@ -26,5 +26,8 @@ def test_ids_that_aws_never_gives_are_refused(more, says) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"vpc_id": "vpc-0a1b2c3d", "subnet_ids": ["subnet-0a1b2c3d"]}])
 def test_ids_of_aws_are_taken(more) -> None:
-    require_ids_of_aws(policy(deployment={**PLACE, **more}).deployment)
-    require_ids_of_aws(None)
+    assert require_ids_of_aws(policy(deployment={**PLACE, **more}).deployment) is None
+
+
+def test_a_policy_without_a_deployment_has_no_ids() -> None:
+    assert require_ids_of_aws(None) is None

@@ -153,7 +153,7 @@ FAILURES = {
     "late": (LATE, ReasonCode.UPSTREAM_TIMED_OUT, None, "upstream `a`: silent"),
     "cut": (CUT, ReasonCode.UPSTREAM_UNAVAILABLE, None, "upstream `a`: cut"),
     "unreadable": (UNREADABLE, ReasonCode.UPSTREAM_MALFORMED, None, "upstream `a`: not JSON"),
-    "busy": (429, ReasonCode.UPSTREAM_THROTTLED, 429, "upstream `a` has enough calls for now"),
+    "busy": (429, ReasonCode.UPSTREAM_THROTTLED, 429, "upstream `a` throttles calls"),
     "down": (503, ReasonCode.UPSTREAM_UNAVAILABLE, 503, "upstream `a` answered with status 503"),
     "moved": (302, ReasonCode.UPSTREAM_MALFORMED, 302, "upstream `a` answered with status 302"),
     "our credentials": (

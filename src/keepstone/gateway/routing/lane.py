@@ -87,7 +87,7 @@ class Lane:
         self.breaker.failed(now_ns)
 
     def throttled(self, now_ns: int, retry_after_s: float | None) -> None:
-        """Note that it has enough for now: others are asked first; no breaker opens."""
+        """Note that it throttles: others are asked first; no breaker opens."""
         self.reach.breaker.succeeded(now_ns)
         rest = THROTTLED_NS if retry_after_s is None else int(retry_after_s * 1e9)
         self.throttled_until_ns = max(self.throttled_until_ns, now_ns + rest)
