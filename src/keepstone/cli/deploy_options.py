@@ -64,16 +64,13 @@ def accepting(failed: "Sequence[Row]") -> str:
 def written(workspace: "Workspace") -> "tuple[Input, ...]":
     """Write a deployment's folder from the policy, after its input was looked at; return the input."""
     from keepstone.core.errors import UsageError
-    from keepstone.deploy.inputs import inputs_of
-    from keepstone.deploy.models import models_of
-    from keepstone.deploy.notices import Weight, notices_of
+    from keepstone.deploy.explained import explained
+    from keepstone.deploy.notices import Weight
 
     policy = loaded()
-    inputs = inputs_of(policy.document)
+    inputs, notices = explained(policy.document)
     place = policy.document.deployment
-    assert place is not None  # noqa: S101 - `inputs_of` refuses a policy without one
-    models = None if "foundation_models" in place.variables else models_of(policy.document)
-    notices = notices_of({each.name: each.value for each in inputs}, models)
+    assert place is not None  # noqa: S101 - `explained` refuses a policy without one
     for each in notices:
         talk(f"{each.weight}: {each.variable}: {each.found}; {each.done} ({each.why})")
     if any(each.weight is Weight.ERROR for each in notices):

@@ -12,7 +12,7 @@ from keepstone.cli.policy_replay import replay
 from keepstone.cli.policy_test import test
 from keepstone.cli.residency import residency
 from keepstone.core.settings import from_environment
-from keepstone.policy.load import LoadedPolicy, load
+from keepstone.policy.load import LoadedPolicy, load, located
 from keepstone.policy.problems import InvalidPolicyError, Problem
 from keepstone.policy.schema_json import schema_text
 
@@ -42,6 +42,7 @@ def check(
     problems: tuple[Problem, ...] = ()
     try:
         loaded = _load(file, environment)
+        _refuse_deployment(loaded)
         digest, problems = loaded.hash, loaded.warnings
     except InvalidPolicyError as error:
         problems = error.problems
@@ -70,6 +71,16 @@ policy.add_command(residency)
 def _load(file: Path | None, environment: str | None) -> LoadedPolicy:
     settings = from_environment()
     return load(file or settings.policy, settings.environment if environment is None else environment)
+
+
+def _refuse_deployment(loaded: LoadedPolicy) -> None:
+    """Raise `InvalidPolicyError` for a `deployment` that `keepstone deploy init` would refuse."""
+    if loaded.document.deployment is None:
+        return
+    from keepstone.deploy.explained import faults_of
+
+    if errors := located(loaded.files, faults_of(loaded.document)):
+        raise InvalidPolicyError([*errors, *loaded.warnings])
 
 
 def _row(problem: Problem) -> dict[str, object]:

@@ -40,10 +40,10 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 _WORDS = {
     "bool": "`true` or `false`",
-    "list": "list",
-    "map": "map",
-    "number": "number",
-    "object": "map",
+    "list": "a list",
+    "map": "a map",
+    "number": "a number",
+    "object": "a map",
     "string": "text",
 }
 Values = Mapping[str, Any]
@@ -85,7 +85,7 @@ def _types(values: Values) -> Iterator[Notice]:
         value = values.get(name)
         head = variable.type.partition("(")[0]
         if value is not None and not isinstance(value, _KINDS[head]):
-            why = f"expected a {_WORDS[head]}"
+            why = f"expected {_WORDS[head]}"
             yield Notice(Weight.ERROR, name, f"`{value!r:.60}`", "nothing is built", why)
         elif head == "number" and isinstance(value, bool):
             yield Notice(Weight.ERROR, name, f"`{value}`", "nothing is built", "expected a number")

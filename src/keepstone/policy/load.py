@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
@@ -75,6 +76,29 @@ def overlay_path(path: Path, environment: str) -> Path:
 
 def load_texts(files: Sequence[tuple[str, bytes]]) -> tuple[Policy, tuple[Problem, ...]]:
     """Return the document and its warnings from named file contents, base first; pure."""
+    roots, sources, problems = _parsed(files)
+    if len(roots) < len(files) or not all(isinstance(each.value, dict) for each in roots):
+        raise InvalidPolicyError(problems)
+    root = reduce(merged, roots)
+    reporter = _Reporter(root, sources)
+    _refuse_errors([*problems, *reporter.problems([*faults_of_shape(root), *_leaked_values(root, ())])])
+    try:
+        document = msgspec.convert(root.plain, Policy)
+    except msgspec.ValidationError as error:
+        raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
+    meant = reporter.problems(faults_of_meaning(document))
+    _refuse_errors(meant)
+    return document, tuple(meant)
+
+
+def located(files: PolicyFiles, faults: Iterable[Fault]) -> tuple[Problem, ...]:
+    """Return faults that were found elsewhere in the valid policy of these files, each with its place."""
+    roots, sources, _ = _parsed(files)
+    return tuple(_Reporter(reduce(merged, roots), sources).problems(faults))
+
+
+def _parsed(files: Sequence[tuple[str, bytes]]) -> tuple[list[Node], dict[str, Source], list[Problem]]:
+    """Return the tree of each file that can be read, the sources, and what is wrong with their form."""
     roots: list[Node] = []
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
@@ -88,20 +112,7 @@ def load_texts(files: Sequence[tuple[str, bytes]]) -> tuple[Policy, tuple[Proble
             roots.append(root)
         except Unreadable as error:
             problems += error.problems
-    if len(roots) < len(files) or not all(isinstance(each.value, dict) for each in roots):
-        raise InvalidPolicyError(problems)
-    root = roots[0]
-    for overlay in roots[1:]:
-        root = merged(root, overlay)
-    reporter = _Reporter(root, sources)
-    _refuse_errors([*problems, *reporter.problems([*faults_of_shape(root), *_leaked_values(root, ())])])
-    try:
-        document = msgspec.convert(root.plain, Policy)
-    except msgspec.ValidationError as error:
-        raise InvalidPolicyError(reporter.problems([Fault((), str(error))])) from error
-    meant = reporter.problems(faults_of_meaning(document))
-    _refuse_errors(meant)
-    return document, tuple(meant)
+    return roots, sources, problems
 
 
 def load_as(
